@@ -11,7 +11,7 @@ from harness.existing.by_case import arrange_cases
 from harness.existing.checks import CheckedRows, counted, refuse_repeated, run_ids
 from harness.existing.columns import Columns
 from harness.existing.design import Design, read_design
-from harness.existing.given import Given
+from harness.existing.results_table import ResultsTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ ROW = "row"  # column: the position of a row in the table
 VALUE, EMPTY = "value of a wide table", "whether its cell is empty"
 
 
-def arrange(given: Given, frame: pd.DataFrame, columns: Columns, notes: Sequence[str] = ()) -> Arranged:
+def arrange(given: ResultsTable, frame: pd.DataFrame, columns: Columns, notes: Sequence[str] = ()) -> Arranged:
     """One row per variant and seed. `frame`: the rows of `given` that count, under their positions. Raises InputError."""
     table = CheckedRows(given, frame, columns)
     table.notes += [*given.notes, *notes]
@@ -82,7 +82,9 @@ def _melt(table: CheckedRows) -> None:
     frame = pd.concat(parts, ignore_index=True)
     places, labels, empty = (frame[name].to_numpy() for name in (ROW, "variant", EMPTY))
     place = table.given.place
-    table.given = Given(table.given.source, frame, lambda row: f"{place(int(places[row]))}, {labels[row]}", empty={VALUE: empty})
+    table.given = ResultsTable(
+        table.given.source, frame, lambda row: f"{place(int(places[row]))}, {labels[row]}", empty={VALUE: empty}
+    )
     table.frame = frame
     table.columns = Columns(
         variants=("variant",),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.existing.columns import Columns
-from harness.existing.given import Given
+from harness.existing.results_table import ResultsTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ MOST_VALUES = 50  # a column with more does not tell kinds of runs apart
 class CheckedRows:
     """The rows that count. `columns` and `given` change when a wide table is made long."""
 
-    def __init__(self, given: Given, frame: pd.DataFrame, columns: Columns) -> None:
+    def __init__(self, given: ResultsTable, frame: pd.DataFrame, columns: Columns) -> None:
         self.given, self.frame, self.columns = given, frame, columns
         self.notes: list[str] = []
 
@@ -124,14 +124,14 @@ def _how_to_tell_apart(table: CheckedRows, first: Any, second: Any) -> str:
     return f"remove one, or choose rows with --where COLUMN=VALUE{step}"
 
 
-def run_ids(rows: pd.Index, given: Given) -> list[str]:
+def run_ids(rows: pd.Index, given: ResultsTable) -> list[str]:
     """A different id for each of these rows: its place, as `line-18`."""
     ids = [given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows]
     again = len(set(ids)) < len(ids)  # labels may differ by a blank only
     return [f"{name}-{row}" for name, row in zip(ids, rows, strict=True)] if again else ids
 
 
-def counted(rows: pd.Index, given: Given) -> str:
+def counted(rows: pd.Index, given: ResultsTable) -> str:
     """`line 7 was`, `3 rows (line 7, line 9, …) were`."""
     if len(rows) == 1:
         return f"{given.place(int(rows[0]))} was"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.common.validation import suggestion
 from harness.errors import InputError
-from harness.existing.given import Given
+from harness.existing.results_table import ResultsTable
 from harness.experiment.draft import likely_goal, likely_split
 from harness.tasks.protocol import Metric
 
@@ -29,7 +29,7 @@ SPLITS = ("test", "validation", None, "train")  # in the order of preference for
 
 
 @dataclass(frozen=True)
-class Asked:
+class ColumnOptions:
     """What the user says about the table. None and empty: to be guessed, or not there."""
 
     variant: str | None = None
@@ -59,25 +59,25 @@ class Columns:
     guessed: tuple[str, ...] = ()  # what was not said, as `seed: trial_seed`
 
 
-def find_columns(given: Given, asked: Asked) -> Columns:
+def find_columns(given: ResultsTable, options: ColumnOptions) -> Columns:
     """Resolve what is said and guess the rest. Raises InputError that names the columns there are."""
-    return _Finder(given, asked).columns()
+    return _Finder(given, options).columns()
 
 
 class _Finder:
-    def __init__(self, given: Given, asked: Asked) -> None:
-        self.given, self.asked, self.frame = given, asked, given.frame
+    def __init__(self, given: ResultsTable, options: ColumnOptions) -> None:
+        self.given, self.options, self.frame = given, options, given.frame
         self.names: list[str] = list(given.frame.columns)
         self.guessed: list[str] = []
         self.taken: set[str] = set()
 
     def columns(self) -> Columns:
-        asked = self.asked
-        case, group, step = (self._named(what, getattr(asked, what)) for what in ("case", "group", "step"))
-        wide = tuple(self._column("--wide", name) for name in asked.wide)
-        factors = tuple(self._column("--factor", name) for name in asked.factors)
-        variant = self._named("variant", asked.variant)
-        seed = self._named("seed", asked.seed) or self._guess_seed()
+        options = self.options
+        case, group, step = (self._named(what, getattr(options, what)) for what in ("case", "group", "step"))
+        wide = tuple(self._column("--wide", name) for name in options.wide)
+        factors = tuple(self._column("--factor", name) for name in options.factors)
+        variant = self._named("variant", options.variant)
+        seed = self._named("seed", options.seed) or self._guess_seed()
         metrics, kinds = self._metrics_said(wide)
         step = step or self._guess_step(case)
         if wide and (variant or factors):
@@ -92,7 +92,7 @@ class _Finder:
             raise InputError(
                 f"--metric: a wide table has one metric, not {len(metrics)}; remove {' and '.join(list(metrics)[1:])}"
             )
-        if seed is None and case is None and not asked.unpaired:
+        if seed is None and case is None and not options.unpaired:
             advice = "give it with --seed COLUMN, or use --unpaired if equal seeds of two variants have nothing in common"
             raise InputError(f"{self.given.source}: no column looks like the seed; {advice}; the columns are {self._listed()}")
         return Columns(
@@ -136,13 +136,13 @@ class _Finder:
             return self._guess("seed", self.given.seed)
         found = [name for name in self.names if name not in self.taken and SEED.fullmatch(name)]
         found = [name for name in found if name.lower() == "seed"] or found
-        if len(found) > 1 and not self.asked.unpaired:
+        if len(found) > 1 and not self.options.unpaired:
             raise InputError(f"{self.given.source}: several columns look like the seed: {', '.join(found)}; give one with --seed")
-        return self._guess("seed", found[0]) if found and not self.asked.unpaired else None
+        return self._guess("seed", found[0]) if found and not self.options.unpaired else None
 
     def _guess_step(self, case: str | None) -> str | None:
-        if self.asked.step is not None or case is not None:
-            return self.asked.step and self._column("--step", self.asked.step)
+        if self.options.step is not None or case is not None:
+            return self.options.step and self._column("--step", self.options.step)
         if self.given.step is not None:
             return self._guess("step", self.given.step, "the last row of a run counts")
         found = [name for name in self.names if name not in self.taken and STEP.fullmatch(name) and self._is_number(name)]
@@ -193,7 +193,7 @@ class _Finder:
     def _metrics_said(self, wide: Sequence[str]) -> tuple[dict[str, str], dict[str, Metric]]:
         metrics: dict[str, str] = {}
         kinds: dict[str, Metric] = {}
-        for text in self.asked.metrics:
+        for text in self.options.metrics:
             name, column, rest = self._metric_column(text, wide)
             goal, _, unit = rest.partition(":")
             if name in metrics:
@@ -216,7 +216,7 @@ class _Finder:
     def _looks_wide(self) -> bool:
         """Whether every other column is numeric: then the metric's name is no column's."""
         rest = [name for name in self.names if name not in self.taken and not SEED.fullmatch(name)]
-        return not self.asked.variant and not self.asked.factors and len(rest) > 1 and all(map(self._is_number, rest))
+        return not self.options.variant and not self.options.factors and len(rest) > 1 and all(map(self._is_number, rest))
 
     def _kind(self, name: str, goal: str, unit: str, option: str) -> Metric:
         if not goal:

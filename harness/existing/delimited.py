@@ -1,4 +1,4 @@
-"""Text with separators (CSV, TSV) -> Given.
+"""Text with separators (CSV, TSV) -> ResultsTable.
 
 A text whose quotes hold nothing that needs them is split by Arrow, in a fifth of the time; any other, and one that Arrow refuses,
 by Python's csv module, which also finds the line of an error.
@@ -18,8 +18,8 @@ from typing import Any
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.column import Column, from_texts, has_commas, may_be_thousands
-from harness.existing.given import Given
-from harness.existing.table import given, without_collection
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import results_table, without_collection
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -46,7 +46,7 @@ class Lines:
             except StopIteration:
                 return
             except csv.Error as error:
-                raise InputError(f"{self.source}: line {line}: {_told(error)}") from error
+                raise InputError(f"{self.source}: line {line}: {_explained(error)}") from error
             if row and (len(row) > 1 or row[0].strip(blank)):
                 yield line, row
 
@@ -60,7 +60,7 @@ class Lines:
         return f"line {self.starts[position]}"
 
 
-def read_delimited(source: str, text: str, separator: str | None) -> Given:
+def read_delimited(source: str, text: str, separator: str | None) -> ResultsTable:
     """`separator` None: found by the first rows. Raises InputError."""
     head = text[: text.find("\n", HEAD) + 1 or None]
     separator = separator or _separator(source, head)
@@ -72,7 +72,7 @@ def read_delimited(source: str, text: str, separator: str | None) -> Given:
     if not cells or not len(cells[0]):
         raise InputError(f"{source}: has no rows, only the names on line {line}")
     columns, notes = _columns(cells, names, separator)
-    return given(source, columns, _place(lines, text, len(cells[0])), notes)
+    return results_table(source, columns, _place(lines, text, len(cells[0])), notes)
 
 
 def _columns(cells: Sequence[Any], names: Sequence[str], separator: str) -> tuple[dict[str, Column], list[str]]:
@@ -200,7 +200,7 @@ def _place(lines: Lines, text: str, rows: int) -> Callable[[int], str]:
     return lines.place
 
 
-def _told(error: csv.Error) -> str:
+def _explained(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end of data" in text:
         return 'a quote (") is opened and never closed'

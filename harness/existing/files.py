@@ -1,4 +1,4 @@
-"""A file or standard input -> Given: CSV, TSV, JSON lines, JSON, Parquet, also compressed by gzip."""
+"""A file or standard input -> ResultsTable: CSV, TSV, JSON lines, JSON, Parquet, also compressed by gzip."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.common.validation import suggestion
 from harness.errors import InputError
 from harness.existing.delimited import read_delimited
-from harness.existing.given import Given
 from harness.existing.json_rows import read_json
 from harness.existing.parquet import read_parquet
+from harness.existing.results_table import ResultsTable
 
 STANDARD_INPUT = "-"
 JSON = (".json", ".jsonl", ".ndjson", ".jsonlines")
@@ -37,7 +37,7 @@ OTHERS = {  # how files begin that people take for tables
 }
 
 
-def read_file(name: str) -> Given:
+def read_file(name: str) -> ResultsTable:
     """`name` is a path, or `-` for standard input. Raises InputError."""
     source = "standard input" if name == STANDARD_INPUT else name
     data = _standard_input() if name == STANDARD_INPUT else _bytes(Path(name))

@@ -1,4 +1,4 @@
-"""JSON lines, or an array of objects -> Given."""
+"""JSON lines, or an array of objects -> ResultsTable."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from harness.common.validation import show
 from harness.errors import InputError
-from harness.existing.given import Given
-from harness.existing.table import columns_of, flat, given, without_collection
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import columns_of, flat, results_table, without_collection
 
 NESTED = frozenset((dict, list))
 
 
-def read_json(source: str, text: str) -> Given:
+def read_json(source: str, text: str) -> ResultsTable:
     """Nested objects become columns such as `config.lr`. Raises InputError."""
     with without_collection():
         rows, place = _array(source, text) if text.lstrip().startswith("[") else _lines(source, text)
@@ -25,7 +25,7 @@ def read_json(source: str, text: str) -> Given:
             "".join(columns).encode()
         except UnicodeEncodeError as error:
             raise InputError(f"{source}: contains half a character, such as \\ud800: {error}") from error
-    return given(source, columns, place)
+    return results_table(source, columns, place)
 
 
 def _lines(source: str, text: str) -> tuple[list[Mapping[str, Any]], Callable[[int], str]]:

@@ -1,4 +1,4 @@
-"""MLflow's stores -> Given: a row per finished run. Read without mlflow, of which any version can have written them."""
+"""MLflow's stores -> ResultsTable: a row per finished run. Read without mlflow, of which any version can have written them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from harness.errors import InputError
-from harness.existing.given import Given
-from harness.existing.table import columns_of, given, nothing_left, seed_among, unfinished, varying
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import columns_of, nothing_left, results_table, seed_among, unfinished, varying
 
 PREFIX = "sqlite:///"  # of MLflow's tracking URI
 DATABASE = "mlflow.db"
@@ -46,7 +46,7 @@ class Run:
         return row | {f"tag.{name}": value for name, value in self.tags.items() if not name.startswith("mlflow.")}
 
 
-def read_mlflow(name: str) -> Given:
+def read_mlflow(name: str) -> ResultsTable:
     """`name` is a folder `mlruns`, one that has it or `mlflow.db`, or the database. Raises InputError."""
     store = _store(Path(name.removeprefix(PREFIX)))
     if store is None:
@@ -70,7 +70,7 @@ def read_mlflow(name: str) -> Given:
     columns = columns_of([run.row() for run in counted])
     seed = seed_among([*columns], "param.") or seed_among([*columns], "tag.")
     metrics = tuple(column for column in columns if column.startswith("metric."))
-    return given(
+    return results_table(
         source,
         columns,
         lambda position: f"run {counted[position].name} ({counted[position].id})",

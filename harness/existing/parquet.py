@@ -1,4 +1,4 @@
-"""A Parquet file -> Given."""
+"""A Parquet file -> ResultsTable."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.column import Column, from_texts, from_values
-from harness.existing.given import Given
-from harness.existing.table import given
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import results_table
 
 INDEX = re.compile(r"__index_level_\d+__")  # pandas' index, if it has no name
 
 
-def read_parquet(source: str, data: bytes) -> Given:
+def read_parquet(source: str, data: bytes) -> ResultsTable:
     """Structures become columns such as `config.lr`, lists JSON. Raises InputError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -34,7 +34,7 @@ def read_parquet(source: str, data: bytes) -> Given:
             raise InputError(f"{source}: several columns are named {show(name)}; rename all but one")
     if not names:
         raise InputError(f"{source}: has no columns")
-    return given(source, {name: _column(table[name]) for name in names}, lambda position: f"row {position + 1}")
+    return results_table(source, {name: _column(table[name]) for name in names}, lambda position: f"row {position + 1}")
 
 
 def _column(cells: Any) -> Column:

@@ -1,4 +1,4 @@
-"""Where results are -> Given."""
+"""Where results are -> ResultsTable."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from harness.errors import InputError
 from harness.existing.files import STANDARD_INPUT, read_file
-from harness.existing.given import Given
 from harness.existing.mlflow_runs import is_mlflow, read_mlflow
+from harness.existing.results_table import ResultsTable
 from harness.existing.tensorboard_runs import has_event_files, read_tensorboard
 from harness.existing.wandb_runs import read_wandb
 
@@ -16,7 +16,7 @@ Kind = Literal["file", "wandb", "tensorboard", "mlflow"]
 READERS = {"file": read_file, "wandb": read_wandb, "tensorboard": read_tensorboard, "mlflow": read_mlflow}
 
 
-def read(source: str, kind: Kind | None = None) -> Given:
+def read(source: str, kind: Kind | None = None) -> ResultsTable:
     """`kind` None: by what is at the path. Raises InputError, or DeviceError if a package that it needs is not installed."""
     if not source:
         raise InputError("no file was named; give a path, or - for standard input")

@@ -20,9 +20,9 @@ from harness.common.yaml_nodes import Entry, Node, read_value
 from harness.errors import InputError, Problem
 from harness.existing.arrange import arrange
 from harness.existing.arranged import Arranged
-from harness.existing.columns import Asked, Columns, find_columns
-from harness.existing.given import Given
+from harness.existing.columns import ColumnOptions, Columns, find_columns
 from harness.existing.plan import ExistingPlan, Rows
+from harness.existing.results_table import ResultsTable
 from harness.existing.rows import finished, selected
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
@@ -53,7 +53,7 @@ class Statement:
 class ExistingResults:
     """Existing results and their verdicts. `plan` is like that of an experiment, but is never stored."""
 
-    given: Given
+    given: ResultsTable
     columns: Columns
     arranged: Arranged
     plan: ExistingPlan
@@ -95,16 +95,18 @@ class ExistingResults:
         return (*guessed, *self.arranged.notes)
 
 
-def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequence[str] = ()) -> ExistingResults:
+def judge_existing(
+    given: ResultsTable, options: ColumnOptions, statement: Statement, where: Sequence[str] = ()
+) -> ExistingResults:
     """Read off the design, read the claims against it, and judge them. Pure. Raises InputError."""
     _check(statement)
     frame, notes = selected(given, where)
     frame, unfinished = finished(given, frame, where)
-    columns = find_columns(given, asked)
+    columns = find_columns(given, options)
     arranged = arrange(given, frame, columns, (*notes, *unfinished))
     _refuse_single_seeds(given, columns, arranged)
     baseline = _baseline(given, arranged, statement.baseline)
-    if not asked.unpaired and columns.case is None:
+    if not options.unpaired and columns.case is None:
         arranged = _with_common_seeds(given, arranged, baseline)
     if not arranged.factors:
         arranged = replace(arranged, labels=(baseline, *(label for label in arranged.labels if label != baseline)))
@@ -140,7 +142,7 @@ def judge_existing(given: Given, asked: Asked, statement: Statement, where: Sequ
         claims=claims,
         claims_digest=digest(claims, registered),
     )
-    terms = _terms(plan, metrics, unpaired=asked.unpaired)
+    terms = _terms(plan, metrics, unpaired=options.unpaired)
     looks = Looks(terms, arranged.runs, cases=arranged.cases)
     judged = looks.judgement()
     # A table of results does not say which runs had failed.
@@ -204,7 +206,7 @@ def _check(statement: Statement) -> None:
         raise InputError(f"--alpha {alpha:g}: must be greater than 0, and 0.5 at most")
 
 
-def _with_common_seeds(given: Given, arranged: Arranged, baseline: str) -> Arranged:
+def _with_common_seeds(given: ResultsTable, arranged: Arranged, baseline: str) -> Arranged:
     """With a note on each variant that shares no seed with the baseline. Raises InputError if no two variants share one."""
     advice = "if equal seeds of two variants have nothing in common, use --unpaired"
     seeds = {str(label): set(own) for label, own in arranged.runs.groupby("variant", observed=True)["seed"]}
@@ -226,7 +228,7 @@ def _range(seeds: set[int]) -> str:
     return f"seed {low}" if low == high else f"seeds {low} to {high}"
 
 
-def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> None:
+def _refuse_single_seeds(given: ResultsTable, columns: Columns, arranged: Arranged) -> None:
     """If no variant has several seeds, nothing is known about the spread."""
     if columns.case is not None or int(arranged.runs.groupby("variant")["seed"].nunique().max()) > 1:
         return
@@ -236,7 +238,7 @@ def _refuse_single_seeds(given: Given, columns: Columns, arranged: Arranged) -> 
     raise InputError(f"{given.source}: the variants have {which}: {unknown}; train at least 3 seeds of each")
 
 
-def _baseline(given: Given, arranged: Arranged, name: str | None) -> str:
+def _baseline(given: ResultsTable, arranged: Arranged, name: str | None) -> str:
     """The label of the baseline. Raises InputError if it is missing or cannot be guessed."""
     labels = arranged.labels
     if name is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.common.validation import suggestion
 from harness.errors import InputError
-from harness.existing.given import Given
+from harness.existing.results_table import ResultsTable
 from harness.existing.table import nothing_left, unfinished
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ENDED = ("crashed", "failed", "killed", "preempted", "canceled", "cancelled", "a
 OTHERS = frozenset((*ENDED, "running", "pending", "queued", "scheduled", "preempting"))
 
 
-def selected(given: Given, conditions: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+def selected(given: ResultsTable, conditions: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
     """The rows that meet all conditions `COLUMN=VALUE`, with sentences on how many were left out. Raises InputError."""
     frame, notes = given.frame, []
     for text in conditions:
@@ -37,7 +37,7 @@ def selected(given: Given, conditions: Iterable[str]) -> tuple[pd.DataFrame, lis
     return frame, notes
 
 
-def finished(given: Given, frame: pd.DataFrame, conditions: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+def finished(given: ResultsTable, frame: pd.DataFrame, conditions: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Without the runs that a column such as `State` says have not finished, unless `conditions` choose by it; and the notes."""
     from pandas.api.types import is_numeric_dtype
 

@@ -1,4 +1,4 @@
-"""Columns by name -> Given."""
+"""Columns by name -> ResultsTable."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.column import Column, from_values
-from harness.existing.given import Given
+from harness.existing.results_table import ResultsTable
 
 SEEDS = ("seed", "random_seed", "rng_seed", "random_state", "manual_seed", "global_seed", "seed_everything", "trainer.seed")
 MOST_LISTED = 5  # runs that a note names
 
 
-def given(
+def results_table(
     source: str, columns: Mapping[str, Column], place: Callable[[int], str], notes: Sequence[str] = (), **hints: Any
-) -> Given:
-    """`hints` are the fields of Given that say which column is what."""
+) -> ResultsTable:
+    """`hints` are the fields of ResultsTable that say which column is what."""
     import numpy as np
     import pandas as pd
 
@@ -34,7 +34,7 @@ def given(
     data = {
         name: its.values if its.values.dtype != object else pd.Series(its.values, dtype=object) for name, its in columns.items()
     }
-    return Given(source, pd.DataFrame(data), place, notes=(*notes, *words), empty=empty, **hints)
+    return ResultsTable(source, pd.DataFrame(data), place, notes=(*notes, *words), empty=empty, **hints)
 
 
 @contextmanager

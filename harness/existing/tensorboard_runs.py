@@ -1,4 +1,4 @@
-"""A folder of TensorBoard's event files -> Given: a row per run, the last value of each scalar.
+"""A folder of TensorBoard's event files -> ResultsTable: a row per run, the last value of each scalar.
 
 A run is a folder with event files. Parts of the run above them are the folders that `add_scalars` and one call of `add_hparams`
 make, and folders such as `train` and `validation`.
@@ -14,9 +14,9 @@ from typing import Any
 
 from harness.common.validation import show
 from harness.errors import InputError
-from harness.existing.given import Given
 from harness.existing.path_parts import PathParts, parts_of
-from harness.existing.table import columns_of, given, nothing_left, seed_among, varying
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import columns_of, nothing_left, results_table, seed_among, varying
 from harness.tasks.command.files.events import parser, require_tensorboard, scalar_of
 from harness.tasks.command.files.records import EventFile
 from harness.tasks.protocol import TrainingFailed
@@ -51,7 +51,7 @@ class Folder:
         self.hparams |= other.hparams
 
 
-def read_tensorboard(name: str) -> Given:
+def read_tensorboard(name: str) -> ResultsTable:
     """Raises InputError; DeviceError if tensorboard is not installed."""
     root = Path(name)
     if not root.is_dir():
@@ -73,7 +73,7 @@ def read_tensorboard(name: str) -> Given:
     by_hparams = varying(columns, HPARAMS, seed) if "seed" not in columns else ()
     hints = {"variants": by_hparams or ("variant",), "seed": seed, "metrics": tuple(name for name in columns if name in measured)}
     paths = list(runs)
-    return given(name, columns, lambda position: f"run {paths[position]}", notes, **hints)
+    return results_table(name, columns, lambda position: f"run {paths[position]}", notes, **hints)
 
 
 def has_event_files(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The runs of a W&B project, requested in pages through wandb's own Api -> Given: a row per finished run."""
+"""The runs of a W&B project, requested in pages through wandb's own Api -> ResultsTable: a row per finished run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.common.validation import show
 from harness.errors import InputError
-from harness.existing.given import Given
-from harness.existing.table import columns_of, flat, given, nothing_left, seed_among, unfinished, varying
+from harness.existing.results_table import ResultsTable
+from harness.existing.table import columns_of, flat, nothing_left, results_table, seed_among, unfinished, varying
 from harness.tracking.client import UnreachableError, time_limit, wandb_errors
 from harness.tracking.login import home_folder, read_login
 
@@ -23,7 +23,7 @@ CONFIG, SUMMARY = "config.", "summary."
 PROJECT = re.compile(r"(?:https?://[^/]+/)?([^/\s]+)/([^/\s]+?)(?:/(?:workspace|runs|table|overview).*)?/?(?:\?.*)?")
 
 
-def read_wandb(name: str) -> Given:
+def read_wandb(name: str) -> ResultsTable:
     """`name` is ENTITY/PROJECT, or the project's address. Raises InputError."""
     found = PROJECT.fullmatch(name)
     if found is None:
@@ -34,7 +34,7 @@ def read_wandb(name: str) -> Given:
     if login.by is None:
         raise InputError(f"{source}: not logged in to {login.host}; run `wandb login`, or set WANDB_API_KEY")
     try:
-        rows, left_out = _asked(path)
+        rows, left_out = _read_project(path)
     except UnreachableError as error:
         raise InputError(f"{source}: cannot be read from {login.host}: {error}") from error
     notes = unfinished(left_out)
@@ -43,7 +43,7 @@ def read_wandb(name: str) -> Given:
     columns = columns_of(rows)
     seed = seed_among([*columns], CONFIG)
     metrics = tuple(name for name, column in columns.items() if name.startswith(SUMMARY) and column.values.dtype != object)
-    return given(
+    return results_table(
         source,
         columns,
         lambda position: f"run {rows[position]['name']} ({rows[position]['id']})",
@@ -54,7 +54,7 @@ def read_wandb(name: str) -> Given:
     )
 
 
-def _asked(path: str) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+def _read_project(path: str) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     """The rows of the finished runs, oldest first, and the names of the others by state. Raises UnreachableError."""
     rows: list[dict[str, Any]] = []
     left_out: dict[str, list[str]] = {}

@@ -109,7 +109,8 @@ def refuse_unknown_code(task: Task, config: BaseModel, seed: int, device: Accele
     own = task.Config.model_validate(dict(config))
     task.check_version(own, seed, device)
     folder, checkouts = task.code_of(own), checkouts_folder()
-    if not any((folder / one.name).resolve().is_relative_to(checkouts) for one in task.counted([own]).found):
+    code = [one for one in task.counted([own]).found if one.by != "prepare"]
+    if not any((folder / one.name).resolve().is_relative_to(checkouts) for one in code):
         raise InputError(
             "no file of the repository is known to be an input of the command, so its versions cannot be told apart; "
             "correct its paths, or list its code in inputs (--input), such as src"

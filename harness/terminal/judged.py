@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from harness.analysis.statistics import Levels
     from harness.analysis.verdicts.required import Answer
-    from harness.existing.given import Given
     from harness.existing.results import ExistingResults
+    from harness.existing.results_table import ResultsTable
     from harness.experiment import Experiment
     from harness.experiment.plan import Plan
     from harness.reporting.pages import ReportData
@@ -166,14 +166,14 @@ def judge_results(
     """Judge results that exist already: a frame, a file, or what `kind` says. See `harness judge --help`. Raises InputError."""
     from dataclasses import replace
 
-    from harness.existing.columns import Asked
+    from harness.existing.columns import ColumnOptions
     from harness.existing.results import Statement, judge_existing
 
     columns = tuple(wide.split(",")) if isinstance(wide, str) else tuple(wide)
-    asked = Asked(variant, _several(factor), seed, _several(metric), step, case, group, columns, unpaired)
+    options = ColumnOptions(variant, _several(factor), seed, _several(metric), step, case, group, columns, unpaired)
     several = (claims,) if isinstance(claims, str | Mapping) else tuple(claims or ())
     statement = Statement(several, baseline, margin, alpha, question, name or _name(source))
-    found = judge_existing(_given(source, kind), asked, statement, _several(where))
+    found = judge_existing(_given(source, kind), options, statement, _several(where))
     return JudgedResults(replace(found, plan=found.plan.model_copy(update={"command": command})))
 
 
@@ -185,11 +185,11 @@ def _name(source: pd.DataFrame | str | Path) -> str:
     return Path(source).name.split(".")[0] or "results" if isinstance(source, str | Path) and str(source) != "-" else "results"
 
 
-def _given(source: pd.DataFrame | str | Path, kind: Any) -> Given:
+def _given(source: pd.DataFrame | str | Path, kind: Any) -> ResultsTable:
     if not isinstance(source, str | Path):
-        from harness.existing.given import given_frame
+        from harness.existing.results_table import table_of_frame
 
-        return given_frame(source)
+        return table_of_frame(source)
     from harness.existing.read import read
 
     return read(str(source), kind)

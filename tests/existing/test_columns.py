@@ -8,24 +8,24 @@ import pandas as pd
 import pytest
 
 from harness.errors import InputError
-from harness.existing.columns import Asked, Columns, find_columns
-from harness.existing.given import Given, given_frame
+from harness.existing.columns import ColumnOptions, Columns, find_columns
+from harness.existing.results_table import ResultsTable, table_of_frame
 
 
-def table(**columns: Any) -> Given:
-    return given_frame(pd.DataFrame(columns))
+def table(**columns: Any) -> ResultsTable:
+    return table_of_frame(pd.DataFrame(columns))
 
 
 RUNS = table(model=["base", "base", "new", "new"], seed=[0, 1, 0, 1], accuracy=[93.0, 93.2, 93.5, 93.4])
 
 
-def found(given: Given, **asked: Any) -> Columns:
-    return find_columns(given, Asked(**asked))
+def found(given: ResultsTable, **options: Any) -> Columns:
+    return find_columns(given, ColumnOptions(**options))
 
 
-def refusal(given: Given, **asked: Any) -> str:
+def refusal(given: ResultsTable, **options: Any) -> str:
     with pytest.raises(InputError) as refused:
-        find_columns(given, Asked(**asked))
+        find_columns(given, ColumnOptions(**options))
     return str(refused.value)
 
 

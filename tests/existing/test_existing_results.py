@@ -11,9 +11,9 @@ from scipy import stats
 
 from harness.analysis import statistics
 from harness.errors import InputError
-from harness.existing.columns import Asked
-from harness.existing.given import given_frame
+from harness.existing.columns import ColumnOptions
 from harness.existing.results import ExistingResults, Statement, judge_existing
+from harness.existing.results_table import table_of_frame
 from harness.reporting.phrases import to_claim
 
 # The reference numbers of the statistics, by seed.
@@ -28,13 +28,13 @@ def long(**variants: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "seed", "accuracy"])
 
 
-def judged(frame: pd.DataFrame, *claims: Any, asked: Asked | None = None, **statement: Any) -> ExistingResults:
-    return judge_existing(given_frame(frame), asked or Asked(metrics=ACCURACY), Statement(claims, **statement))
+def judged(frame: pd.DataFrame, *claims: Any, options: ColumnOptions | None = None, **statement: Any) -> ExistingResults:
+    return judge_existing(table_of_frame(frame), options or ColumnOptions(metrics=ACCURACY), Statement(claims, **statement))
 
 
-def refusal(frame: pd.DataFrame, *claims: Any, asked: Asked | None = None, **statement: Any) -> str:
+def refusal(frame: pd.DataFrame, *claims: Any, options: ColumnOptions | None = None, **statement: Any) -> str:
     with pytest.raises(InputError) as refused:
-        judged(frame, *claims, asked=asked, **statement)
+        judged(frame, *claims, options=options, **statement)
     return str(refused.value)
 
 
@@ -69,8 +69,8 @@ def test_variants_are_compared_on_the_seeds_that_both_have() -> None:
 
 def test_unpaired_results_are_tested_by_welch() -> None:
     frame = long(base=BASE, leaky=LEAKY[:4]).drop(columns="seed")
-    asked = Asked(metrics=ACCURACY, unpaired=True)
-    (verdict,) = judged(frame, "improves: leaky", asked=asked, margin=0.25).judgement.verdicts
+    options = ColumnOptions(metrics=ACCURACY, unpaired=True)
+    (verdict,) = judged(frame, "improves: leaky", options=options, margin=0.25).judgement.verdicts
     assert verdict.rows[0].p == pytest.approx(stats.ttest_ind(LEAKY[:4], BASE, equal_var=False).pvalue)
 
 
@@ -108,9 +108,9 @@ def test_factors_are_read_off_their_columns() -> None:
         for width in (64, 32)
         for seed in range(4)
     ]
-    asked = Asked(metrics=("loss",), factors=("config.lr", "width"))
+    options = ColumnOptions(metrics=("loss",), factors=("config.lr", "width"))
     claims = ({"best_in_range": [0.05, 0.5], "factor": "lr", "margin": 0.1}, "improves: lr=0.1")
-    found = judged(pd.DataFrame(rows), *claims, asked=asked, margin=0.1, baseline="lr=1, width=32")
+    found = judged(pd.DataFrame(rows), *claims, options=options, margin=0.1, baseline="lr=1, width=32")
     assert found.arranged.labels == (
         "lr=0.01, width=32",
         "lr=0.01, width=64",
@@ -128,8 +128,8 @@ def test_cases_are_what_claims_are_tested_over() -> None:
     base = rng.random(400) < 0.6
     new = base | (rng.random(400) < 0.3)
     frame = pd.DataFrame({"prompt": ["base"] * 400 + ["new"] * 400, "doc_id": [*range(400)] * 2, "correct": np.r_[base, new]})
-    asked = Asked(metrics=("correct:maximize:%",), case="doc_id")
-    (verdict,) = judged(frame, "improves: new", asked=asked, margin=1.0).judgement.verdicts
+    options = ColumnOptions(metrics=("correct:maximize:%",), case="doc_id")
+    (verdict,) = judged(frame, "improves: new", options=options, margin=1.0).judgement.verdicts
     assert verdict.verdict == "supported"
     assert verdict.rows[0].cases is not None
     assert verdict.rows[0].n == 400
@@ -183,16 +183,16 @@ def test_a_claim_about_something_else_is_refused() -> None:
 
 def test_an_outcome_below_zero_is_no_fraction() -> None:
     frame = pd.DataFrame({"model": ["base", "new"] * 2, "case": [0, 0, 1, 1], "score": [1, 0, -0.5, 1]})
-    asked = Asked(metrics=("score:maximize:%",), case="case")
+    options = ColumnOptions(metrics=("score:maximize:%",), case="case")
     assert "row 2, column score: with the unit % an outcome is a fraction between 0 and 1, not -0.5" in refusal(
-        frame, asked=asked
+        frame, options=options
     )
 
 
 def test_percentages_are_not_taken_for_outcomes_of_cases() -> None:
     frame = pd.DataFrame({"model": ["base", "new"] * 6, "case": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "score": [93.0] * 12})
-    asked = Asked(metrics=("score:maximize:%",), case="case")
-    assert "with the unit % an outcome is a fraction between 0 and 1, not 93; remove the unit" in refusal(frame, asked=asked)
+    options = ColumnOptions(metrics=("score:maximize:%",), case="case")
+    assert "with the unit % an outcome is a fraction between 0 and 1, not 93; remove the unit" in refusal(frame, options=options)
 
 
 def test_a_single_variant_is_compared_with_a_number() -> None:
@@ -226,8 +226,8 @@ def test_a_repeated_seed_is_explained_by_the_column_that_tells_its_rows_apart() 
     frame = pd.concat([long(base=BASE, leaky=LEAKY).assign(data=data) for data in ("cifar 10", "mnist")], ignore_index=True)
     refused = refusal(frame)
     assert "they differ in data: choose one, as --where 'data=cifar 10', or compare all: --variant model --factor data" in refused
-    asked = Asked(metrics=ACCURACY, variant="model", factors=("data",))
-    assert len(judged(frame, asked=asked, baseline="model=base, data=mnist").table.rows) == 4
+    options = ColumnOptions(metrics=ACCURACY, variant="model", factors=("data",))
+    assert len(judged(frame, options=options, baseline="model=base, data=mnist").table.rows) == 4
 
 
 def test_a_seed_that_never_changes_is_no_seed() -> None:
@@ -258,13 +258,15 @@ def test_results_with_equal_labels_of_rows_stay_apart() -> None:
     """As pandas.concat leaves them: the outcomes of one variant must not be taken for those of the other."""
     outcomes = {"base": [0, 0, 1, 0, 1, 0], "new": [1, 1, 1, 0, 1, 1]}
     parts = [pd.DataFrame({"model": label, "case": range(6), "correct": own}) for label, own in outcomes.items()]
-    asked = Asked(metrics=("correct:maximize:%",), case="case")
-    one, other = (judged(pd.concat(parts, ignore_index=each), "improves: new", asked=asked, margin=5) for each in (True, False))
+    options = ColumnOptions(metrics=("correct:maximize:%",), case="case")
+    one, other = (
+        judged(pd.concat(parts, ignore_index=each), "improves: new", options=options, margin=5) for each in (True, False)
+    )
     assert one.table.rows == other.table.rows
     assert len({run.id for run in other.plan.runs}) == 2
     wide = pd.DataFrame({"case": range(6), "a b": outcomes["base"], "a-b": outcomes["new"]})
-    asked = Asked(metrics=("correct:maximize:%",), case="case", wide=("a b", "a-b"))
-    found = judged(wide, "improves: a-b", asked=asked, margin=5, baseline="a b")
+    options = ColumnOptions(metrics=("correct:maximize:%",), case="case", wide=("a b", "a-b"))
+    found = judged(wide, "improves: a-b", options=options, margin=5, baseline="a b")
     assert found.table.rows[1].interval == one.table.rows[1].interval
 
 
@@ -274,7 +276,7 @@ def test_a_table_of_results_does_not_say_that_no_run_failed() -> None:
 
 
 def test_unpaired_results_need_as_many_runs_as_unpaired_tests_do() -> None:
-    found = judged(long(base=BASE, leaky=LEAKY), asked=Asked(metrics=ACCURACY, unpaired=True), margin=0.25)
+    found = judged(long(base=BASE, leaky=LEAKY), options=ColumnOptions(metrics=ACCURACY, unpaired=True), margin=0.25)
     sd = np.sqrt(np.var(BASE, ddof=1) + np.var(LEAKY, ddof=1))
     advice = to_claim(found)[0]
     assert f"the differences vary by {sd:.2g} pp (sd, leaky minus base)" in advice

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from harness.errors import InputError
-from harness.existing.given import Given, given_frame
+from harness.existing.results_table import ResultsTable, table_of_frame
 from harness.existing.rows import finished, selected
 
 
-def table(**columns: Any) -> Given:
-    return given_frame(pd.DataFrame(columns))
+def table(**columns: Any) -> ResultsTable:
+    return table_of_frame(pd.DataFrame(columns))
 
 
 def test_rows_are_chosen_by_a_condition() -> None:
@@ -30,7 +30,7 @@ def test_rows_are_chosen_by_a_condition() -> None:
         selected(given, ["data"])
 
 
-def kept(given: Given, *conditions: str) -> tuple[list[int], list[str]]:
+def kept(given: ResultsTable, *conditions: str) -> tuple[list[int], list[str]]:
     frame, notes = finished(given, given.frame, conditions)
     return list(frame.index), notes
 

@@ -1,4 +1,4 @@
-"""A frame of a notebook, as pandas leaves it in many forms -> Given."""
+"""A frame of a notebook, as pandas leaves it in many forms -> ResultsTable."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 
 from harness.errors import InputError
-from harness.existing.columns import Asked
-from harness.existing.given import given_frame
+from harness.existing.columns import ColumnOptions
 from harness.existing.results import Statement, judge_existing
+from harness.existing.results_table import table_of_frame
 
 FRAME = pd.DataFrame(
     {"model": ["base"] * 4 + ["new"] * 4, "seed": [0, 1, 2, 3] * 2, "accuracy": [93.0, 93.25, 92.75, 93.5, 94, 94, 94.5, 95]}
 )
 
 
-def difference(frame: pd.DataFrame, **asked: Any) -> float:
-    return judge_existing(given_frame(frame), Asked(**asked), Statement()).table.rows[1].difference
+def difference(frame: pd.DataFrame, **options: Any) -> float:
+    return judge_existing(table_of_frame(frame), ColumnOptions(**options), Statement()).table.rows[1].difference
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_a_pivoted_frame_has_a_column_per_variant_and_the_seed_in_its_index() ->
 def test_an_absent_value_of_any_type_is_an_empty_cell() -> None:
     frame = FRAME.convert_dtypes()
     frame.loc[3, "accuracy"] = pd.NA
-    given = given_frame(frame)
+    given = table_of_frame(frame)
     assert list(np.flatnonzero(given.empty["accuracy"])) == [3]
 
 
 def test_rows_are_named_by_their_labels_or_by_their_places() -> None:
-    assert given_frame(FRAME[2:]).place(0) == "row 2"
-    assert given_frame(FRAME.set_index(["model", "seed"])).place(1) == "row base, 1"
-    assert given_frame(FRAME.set_index(np.zeros(8, int))).place(5) == "row 5"
+    assert table_of_frame(FRAME[2:]).place(0) == "row 2"
+    assert table_of_frame(FRAME.set_index(["model", "seed"])).place(1) == "row base, 1"
+    assert table_of_frame(FRAME.set_index(np.zeros(8, int))).place(5) == "row 5"
 
 
 @pytest.mark.parametrize("other", [None, [1], {"a": [1]}, FRAME["accuracy"]])
 def test_what_is_no_frame_is_refused(other: Any) -> None:
     with pytest.raises(InputError, match=r"cannot judge a [\w.]+: give a pandas.DataFrame or the path of a file"):
-        given_frame(other)
+        table_of_frame(other)
 
 
 def test_a_frame_of_another_library_is_to_be_converted() -> None:
@@ -89,11 +89,11 @@ def test_a_frame_of_another_library_is_to_be_converted() -> None:
         def to_pandas(self) -> None: ...
 
     with pytest.raises(InputError, match=r"cannot judge a polars.DataFrame: .*; convert it with .to_pandas\(\)"):
-        given_frame(DataFrame())  # type: ignore[arg-type]
+        table_of_frame(DataFrame())  # type: ignore[arg-type]
 
 
 def test_an_empty_frame_and_numbers_that_are_not_real_are_refused() -> None:
     with pytest.raises(InputError, match="the frame has no rows"):
-        given_frame(FRAME[:0])
+        table_of_frame(FRAME[:0])
     with pytest.raises(InputError, match=r"row 0, column accuracy: .* is not a number"):
         difference(FRAME.assign(accuracy=FRAME["accuracy"] + 1j))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Given:
+class ResultsTable:
     """A table with a row per run, per epoch or per case, or with a column per variant.
 
     Columns that contain only numbers are numeric (int64, uint64, or float64 with missing values as NaN), all others are strings
@@ -35,7 +35,7 @@ class Given:
     empty: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
-def given_frame(frame: pd.DataFrame) -> Given:
+def table_of_frame(frame: pd.DataFrame) -> ResultsTable:
     """A frame of a notebook, levels of its index that have names as columns; messages name its rows by their labels,
     or by their positions where labels occur twice.
 
@@ -61,7 +61,7 @@ def given_frame(frame: pd.DataFrame) -> Given:
     columns = {name: _plain_column(frame.iloc[:, place]) for place, name in enumerate(names)}
     made = pd.DataFrame(columns).reset_index(drop=True)
     empty = {name: made[name].isna().to_numpy() for name in columns}  # NaN is pandas' word for both
-    return Given("the frame", made, lambda row: f"row {labels[row]}", empty=empty)
+    return ResultsTable("the frame", made, lambda row: f"row {labels[row]}", empty=empty)
 
 
 def _joined(label: object, by: str) -> str:
