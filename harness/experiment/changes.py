@@ -76,7 +76,8 @@ def _with_planned_commits(stored: Plan, requested: Plan, lost: Collection[str]) 
         label: {**config, CODE: unmoved[label].commit} if label in unmoved else config
         for label, config in requested.variants.items()
     }
-    return Plan.model_validate({**dict(requested), "variants": variants, "code": {**requested.code, **unmoved}})
+    kept = {label: old for label, old in stored.code.items() if old.commit not in lost}
+    return Plan.model_validate({**dict(requested), "variants": variants, "code": {**requested.code, **kept}})
 
 
 def registration(plan: Plan) -> Registration:

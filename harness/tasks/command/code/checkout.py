@@ -130,7 +130,8 @@ def _refuse_links(folder: Path, program: Program, repository: Path, commit: str)
 def _untracked_advice(repository: Path, name: str) -> str:
     """What to link instead of a folder that git tracks in part; empty if it tracks all of it."""
     inside = listed(repository, "ls-files", "--others", "--directory", "-z", "--", f":(top,literal){name}")
-    names = [printable(each.rstrip("/")) for each in inside if "__pycache__" not in each]
+    paths = [each.rstrip("/") for each in inside if "__pycache__" not in each]
+    names = [printable(path) for path in paths if path != name.rstrip("/")]  # another branch may track it
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"link what git does not track in it: {', '.join(names[:SHOWN])}{more}" if names else ""
 

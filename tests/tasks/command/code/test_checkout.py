@@ -97,6 +97,11 @@ def test_of_a_folder_that_git_tracks_in_part_the_other_files_are_to_be_linked(re
     (repo / "data" / "raw" / "a.bin").write_text("data")
     with pytest.raises(InputError, match=r"data is part of .*; link what git does not track in it: data/raw, data/train\.bin$"):
         made(repo, "main", link=["data"])
+    git(repo, "branch", "with-data")
+    git(repo, "rm", "-r", "--quiet", "--cached", "data")
+    with pytest.raises(InputError, match=r"data is part of the version .*; remove it from link"):
+        made(repo, "with-data", link=["data"])
+    git(repo, "reset", "--quiet", "main")
     folder = made(repo, "main", link=["data/raw", "data/train.bin"])
     assert (folder / "data" / "train.bin").read_text() == (folder / "data" / "raw" / "a.bin").read_text() == "data"
     assert (folder / "data" / "prepare.py").is_file()
