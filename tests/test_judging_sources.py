@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from wandb_server import ENTITY, PROJECT, ServedRun, Server
 
-from harness.existing.wandb_runs import PAGE
+from harness.existing.wandb_project import PAGE
 
 judge = importlib.import_module("harness.judge")  # `from harness import judge` is the function
 MLFLOW = Path(__file__).parent / "fixtures" / "mlflow"

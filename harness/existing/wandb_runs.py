@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import json
 import os
 import re
-from collections.abc import Mapping
+import signal
+import subprocess
+from contextlib import suppress
 from typing import Any
 
+from harness.common import python_command
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.results_table import ResultsTable
-from harness.existing.table import columns_of, flat, nothing_left, results_table, seed_among, unfinished, varying
-from harness.tracking.client import UnreachableError, time_limit, wandb_errors
+from harness.existing.table import columns_of, nothing_left, results_table, seed_among, unfinished, varying
+from harness.existing.wandb_project import CONFIG, SUMMARY
+from harness.tracking.client import UnreachableError
 from harness.tracking.login import home_folder, read_login
 
-PAGE = 100  # runs per request
-TIMEOUT_S = 30  # of a request, as wandb counts it
 LIMIT_S = 40.0  # of a request in any case
 FINISHED = "finished"
-CONFIG, SUMMARY = "config.", "summary."
 PROJECT = re.compile(r"(?:https?://[^/]+/)?([^/\s]+)/([^/\s]+?)(?:/(?:workspace|runs|table|overview).*)?/?(?:\?.*)?")
 
 
@@ -58,42 +59,20 @@ def _read_project(path: str) -> tuple[list[dict[str, Any]], dict[str, list[str]]
     """The rows of the finished runs, oldest first, and the names of the others by state. Raises UnreachableError."""
     rows: list[dict[str, Any]] = []
     left_out: dict[str, list[str]] = {}
-    os.environ.setdefault("WANDB_SILENT", "true")
-    with wandb_errors():
-        import wandb
-
-        with time_limit(LIMIT_S):
-            runs = iter(wandb.Api(timeout=TIMEOUT_S).runs(path, per_page=PAGE, lazy=False))
-        while True:
-            with time_limit(LIMIT_S):  # the next run, and with it perhaps the next page
-                run = next(runs, None)
-            if run is None:
-                return rows, left_out
-            if run.state == FINISHED:
-                rows.append(_row(run))
-            else:
-                left_out.setdefault(str(run.state), []).append(str(run.name))
-
-
-def _row(run: Any) -> dict[str, Any]:
-    config = {name: value for name, value in run.config.items() if not name.startswith("_")}
-    summary = {name: value for name, value in run.summary_metrics.items() if not name.startswith("_") and not _is_media(value)}
-    return {
-        "name": run.name,
-        "id": run.id,
-        "state": run.state,
-        "group": run.group or None,
-        **{f"{CONFIG}{name}": value for name, value in flat(config)},
-        **{f"{SUMMARY}{name}": _number(value) for name, value in flat(summary)},
-    }
-
-
-def _is_media(value: Any) -> bool:
-    """Tables, images and histograms, of which the summary has a description."""
-    return isinstance(value, Mapping) and "_type" in value
-
-
-def _number(value: Any) -> Any:
-    """W&B's words for numbers that JSON does not have."""
-    words = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-    return words.get(value, value) if isinstance(value, str) else value
+    command = [*python_command.command("harness.existing.wandb_project"), path, str(LIMIT_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            for line in process.stdout or ():
+                found = json.loads(line)
+                if "error" in found:
+                    if found["error"] is not None:
+                        raise UnreachableError(found["error"])
+                    return rows, left_out
+                if found["state"] == FINISHED:
+                    rows.append(found["row"])
+                else:
+                    left_out.setdefault(found["state"], []).append(found["name"])
+            raise UnreachableError(f"wandb ended unexpectedly with exit code {process.wait()}")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also wandb's service, which may wait for an answer

@@ -7,7 +7,7 @@ from wandb_server import ENTITY, PROJECT, ServedRun, Server
 
 from harness.errors import InputError
 from harness.existing.read import read
-from harness.existing.wandb_runs import PAGE
+from harness.existing.wandb_project import PAGE
 
 PATH = f"{ENTITY}/{PROJECT}"
 
@@ -15,16 +15,12 @@ PATH = f"{ENTITY}/{PROJECT}"
 @pytest.fixture
 def server(monkeypatch, tmp_path):
     """A W&B that this process is logged in to."""
-    import wandb
-
     with Server() as server:
         for name, value in {**server.environment(), "HOME": str(tmp_path), "WANDB_SILENT": "true"}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("WANDB_PROJECT")
         monkeypatch.chdir(tmp_path)
-        wandb.teardown()
         yield server
-        wandb.teardown()
 
 
 def served(number, state="finished", summary=None, **config):
