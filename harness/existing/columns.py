@@ -16,7 +16,6 @@ SEED = re.compile(
     r"(?:.*[._/ -])?(?:(?:random|rng|global|manual|np|torch)[_ -]?)?seed|replicate|repetition|repeat|rep", re.IGNORECASE
 )
 STEP = re.compile(r"(?:.*[._/])?(?:epoch|step|iteration|iter|global_step|_step)", re.IGNORECASE)
-CASE = re.compile(r"case|case_id|doc_id|example_id|sample_id|question_id|item_id|task_id", re.IGNORECASE)
 VARIANT = re.compile(
     r"(?:.*[._/])?(?:variant|model|method|algorithm|algo|condition|treatment|arm|arch|architecture|config|configuration|"
     r"optimizer|experiment|group|run_name|name)",
@@ -121,7 +120,7 @@ class _Finder:
         if len(found) != 1:
             if found:
                 raise InputError(f"{option} {name}: ambiguous; choose from: {', '.join(found)}")
-            advice = suggestion(name, self.names) if len(self.names) <= 20 else f"{suggestion(name, self.names[:200])}"
+            advice = suggestion(name, self.names[:200])
             raise InputError(f"{option} {name}: {self.given.source} has no such column; {advice}")
         self.taken.add(found[0])
         return found[0]

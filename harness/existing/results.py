@@ -98,7 +98,7 @@ class ExistingResults:
 def judge_existing(
     given: ResultsTable, options: ColumnOptions, statement: Statement, where: Sequence[str] = ()
 ) -> ExistingResults:
-    """Read off the design, read the claims against it, and judge them. Pure. Raises InputError."""
+    """Read off the design, read the claims against it, and judge them; the plan notes the time. Raises InputError."""
     _check(statement)
     frame, notes = selected(given, where)
     frame, unfinished = finished(given, frame, where)
