@@ -123,7 +123,7 @@ def test_a_plan_without_any_run_has_a_report_that_says_so(store: Store, toy_plan
     store.save_plan(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2))
     page = page_of(store)
     assert "> **0 OF 4 RUNS FINISHED**" in page
-    assert "No claims were registered: the results below are descriptive." in page
+    assert "No claims were registered: the comparison is exploratory." in page
     assert "no difference is shown until 2 seeds of every variant have finished" in page
     assert "| base (baseline) | 0 | · |" in page
     assert "- Nothing to flag: no run has started." in page
