@@ -74,7 +74,7 @@ def test_workers_that_start_together_meet_the_target_exactly(
 def test_with_workers_killed_at_random_too_and_the_results_have_the_same_bits(
     store: Store, tmp_path: Path, url: str | None
 ) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 40}}", config="{epochs: 6, sleep: 0.01}")
+    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: 40}}", config="{epochs: 6, sleep: 0.03}")
     with closing(begun(store, study, url)) as broker:
         with workers(store, study, 4, url, "--checkpoint-every", "0.05") as refill:
             assert kill(store, study, refill, 10, random.Random(7)) == 10
