@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 ROWS = 1_000_000
-CLAIM = ["--claim", "improves: new", "--margin", "0.25", "--json"]
+CLAIM = ["--claim", "improves: new", "--margin", "0.25"]
 KINDS = {
     "epochs": ["--metric", "accuracy:maximize:%"],
     "cases": ["--metric", "correct:maximize:%", "--case", "case"],

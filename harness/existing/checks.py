@@ -126,7 +126,7 @@ def _how_to_tell_apart(table: CheckedRows, first: Any, second: Any) -> str:
 
 def run_ids(rows: pd.Index, given: ResultsTable) -> list[str]:
     """A different id for each of these rows: its place, as `line-18`."""
-    ids = [given.place(int(row)).replace(", ", "-").replace(" ", "-") for row in rows]
+    ids = [given.place(row).replace(", ", "-").replace(" ", "-") for row in rows.tolist()]
     again = len(set(ids)) < len(ids)  # labels may differ by a blank only
     return [f"{name}-{row}" for name, row in zip(ids, rows, strict=True)] if again else ids
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from pydantic import SkipValidation
@@ -20,9 +21,12 @@ class Rows(Sequence[PlannedRun]):
     """
 
     def __init__(self, runs: pd.DataFrame, look: int) -> None:
-        rows = runs.sort_values("seed", kind="stable")
-        self._columns: tuple[list[Any], ...] = tuple(rows[name].tolist() for name in ("id", "variant", "seed"))
-        self._look = look
+        self._runs, self._look = runs, look
+
+    @cached_property
+    def _columns(self) -> tuple[list[Any], ...]:
+        rows = self._runs.sort_values("seed", kind="stable")
+        return tuple(rows[name].tolist() for name in ("id", "variant", "seed"))
 
     def _run(self, run_id: str, variant: str, seed: int) -> PlannedRun:
         return PlannedRun.model_construct(id=run_id, variant=variant, seed=seed, look=self._look)
@@ -40,7 +44,7 @@ class Rows(Sequence[PlannedRun]):
         return self._run(run_id, variant, seed)
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._runs)
 
     def __iter__(self) -> Iterator[PlannedRun]:
         return map(self._run, *self._columns)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from math import inf, isnan
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.analysis.verdicts import Judgement, Table, Terms
 from harness.analysis.verdicts.looks import Looks
@@ -27,7 +27,7 @@ from harness.existing.rows import finished, selected
 from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
-from harness.store.records import Record
+from harness.store.records import Record, State
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
@@ -179,9 +179,19 @@ class Records(Mapping[str, Record]):
     """Run id -> its record, made when it is needed: a table may have a million rows."""
 
     def __init__(self, runs: pd.DataFrame, metrics: Sequence[str]) -> None:
-        self._rows = dict(zip(runs["id"].tolist(), range(len(runs)), strict=True))
-        self._states = runs["state"].tolist()
-        self._values = {name: runs[name].tolist() for name in metrics}
+        self._runs, self._metrics = runs, metrics
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return dict(zip(self._runs["id"].tolist(), range(len(self._runs)), strict=True))
+
+    @cached_property
+    def _states(self) -> list[State]:
+        return cast("list[State]", self._runs["state"].tolist())
+
+    @cached_property
+    def _values(self) -> dict[str, list[float]]:
+        return {name: self._runs[name].tolist() for name in self._metrics}
 
     def __getitem__(self, run_id: str) -> Record:
         row = self._rows[run_id]
@@ -192,7 +202,7 @@ class Records(Mapping[str, Record]):
         return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._runs)
 
 
 def _check(statement: Statement) -> None:

@@ -171,6 +171,20 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
     nothing.
     """
     return {
+        **compared(plan, table, judgement, metrics, required),
+        **used(plan, {**records, **(steps or {})}, before),
+        "inconsistencies": list(inconsistencies),
+        "runs_not_needed": phrases.runs_not_needed(plan, judgement),
+        "runs": plan_runs(plan, records),
+        "report": report,
+    }
+
+
+def compared(
+    plan: Plan, table: Table, judgement: Judgement, metrics: Mapping[str, Metric], required: Answer | None
+) -> dict[str, Any]:
+    """The part of `summary` that does not list runs: table, verdicts, `--require`."""
+    return {
         "name": plan.name,
         "question": plan.question,
         "rehearsal": phrases.rehearsal(plan),
@@ -183,11 +197,6 @@ def summary(  # noqa: PLR0917 - one argument per kind of result
         "variants": [row_values(row) for row in table.rows],
         **judged(judgement, metrics),
         "required": answered(required, judgement),
-        **used(plan, {**records, **(steps or {})}, before),
-        "inconsistencies": list(inconsistencies),
-        "runs_not_needed": phrases.runs_not_needed(plan, judgement),
-        "runs": plan_runs(plan, records),
-        "report": report,
     }
 
 

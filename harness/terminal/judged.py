@@ -69,11 +69,14 @@ class JudgedResults(Sequence[Verdict]):
         return Group(*lines, Text(), results, *advice, Text())
 
     def document(self, report: str | None = None, required: Answer | None = None) -> dict[str, Any]:
-        """The values of `--json`."""
+        """The values of `--json`: those of an experiment without its runs, which are the rows of the table."""
         found = self.found
-        values = (found.plan, found.records, found.table, found.judgement, found.metrics)
-        shown = json_output.summary(*values, report, required=required)
-        return {**shown, "existing": found.document, "to_claim": [] if self.verdicts else phrases.to_claim(found)}
+        return {
+            **json_output.compared(found.plan, found.table, found.judgement, found.metrics, required),
+            "existing": found.document,
+            "to_claim": [] if self.verdicts else phrases.to_claim(found),
+            "report": report,
+        }
 
     def report(self, folder: Path) -> ReportData:
         """The data of its report, to be written to `folder`."""

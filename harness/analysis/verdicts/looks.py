@@ -261,7 +261,7 @@ class Looks:
     def _registration(self, state: _ClaimState, seeds: int) -> Registered | None:
         """What was known of the results with the first `seeds` seeds when the claim was written."""
         if self.terms.written is not None and self.terms.written.after_all:
-            known = len(self.values.run_ids(state.case.matched, seeds))
+            known = self.values.count_runs(state.case.matched, seeds)
             return Registered("after", known, known, self.terms.written.at)
         used = self.values.used_runs(state.case.matched, seeds)
         if used is None:

@@ -233,7 +233,11 @@ class Values:
 
         `matched`: variants that are taken together by seed.
         """
-        return tuple(map(str, self._used(matched, n)["id"])) if "id" in self.runs else ()
+        return tuple(map(str, self._used(matched, n)["id"].tolist())) if "id" in self.runs else ()
+
+    def count_runs(self, matched: Iterable[Sequence[str]], n: int) -> int:
+        """The number of these runs."""
+        return len(self._used(matched, n))
 
     def used_runs(self, matched: Iterable[Sequence[str]], n: int) -> list[UsedRun] | None:
         """The same runs; None if the frame has no ids."""
