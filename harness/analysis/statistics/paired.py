@@ -95,7 +95,11 @@ def threshold(values: ArrayLike, bound: float, level: float = 0.05, resolution: 
     Too few seeds, no spread and `resolution` as in `paired` (se at least resolution / sqrt(12 n)). Raises ValueError for another
     shape. Values must be finite (not checked).
     """
-    of = summary(vector(values, "values"), least_sd=resolution / np.sqrt(12.0))
+    return threshold_of(summary(vector(values, "values"), least_sd=resolution / np.sqrt(12.0)), bound, level)
+
+
+def threshold_of(of: Summary, bound: float, level: float) -> Threshold:
+    """The tests of a summary's mean against `bound`."""
     return Threshold(
         n=of.n,
         mean=float(of.mean),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
-from harness.analysis.statistics.paired import Threshold
+from harness.analysis.statistics.paired import Threshold, threshold_of
 from harness.analysis.statistics.power import Rule, seeds_needed
 from harness.analysis.statistics.sample import ROUNDING, Interval, Summary, fraction, summary, vector, without_rounding
 
@@ -82,16 +82,7 @@ def unpaired_threshold(
 ) -> Threshold:
     """Both one-sided tests of Σ w_i mean_i against `bound`; samples and undefined numbers as in `unpaired`."""
     of, _, _ = _combined(samples, weights, resolution)
-    return Threshold(
-        n=of.n,
-        mean=float(of.mean),
-        sd=float(of.sd),
-        se=float(of.se),
-        t=float(of.t(bound)),
-        p_above=float(of.p_above(bound)),
-        p_below=float(of.p_below(bound)),
-        ci=of.interval(fraction(level, "level")),
-    )
+    return threshold_of(of, bound, level)
 
 
 def runs_needed(
