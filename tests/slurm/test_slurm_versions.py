@@ -30,7 +30,7 @@ def submitter(tmp_path: Path) -> Iterator[Submitter]:
         yield somebody
 
 
-def test_a_comparison_is_submitted_as_a_file_and_its_verdict_is_read_with_the_same_command(submitter: Submitter) -> None:
+def test_a_file_is_submitted(submitter: Submitter) -> None:
     (file,) = submitter.harness(*COMPARE, "--into", "experiments").split()
     made = json.loads(submitter.harness("harness.submit", file, "--site", "site.yaml", "--workers", "2", "--json"))
     (job,), report = made["jobs"], made["report"]
