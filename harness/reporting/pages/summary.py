@@ -68,7 +68,7 @@ def facts(report: ReportData) -> list[str]:
 
 
 def history(report: ReportData) -> list[str]:
-    """What the ledger tells about the plan, as sentences; of existing results how they were read."""
+    """What the ledger says of the plan, as sentences; of existing results how they were read."""
     return phrases.ledger(report.ledger) if report.existing is None else phrases.reading(report.existing)
 
 
