@@ -22,6 +22,7 @@ from harness.tasks.command.task import command_task
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator, Task
 from harness.tasks.registry import find_task
+from harness.tasks.resources import Resources
 
 TUNING_SEED = 1000  # first seed of tuning and searches; evidence uses lower ones
 
@@ -99,6 +100,7 @@ class Plan(PlanBase):
     futility: float | None = None  # claims less likely to be decided by the last look than this are closed
     variants: Mapping[str, Mapping[str, Any]]  # label -> full configuration, in the order of the file
     data: Mapping[str, str]  # label -> data fingerprint
+    resources: Mapping[str, Resources] = Field({}, exclude_if=lambda value: not value)  # label -> what a run needs, if anything
     factors: Mapping[str, Mapping[str, float | None]] = {}  # name -> level's label -> its number, or None
     levels: Mapping[str, Mapping[str, str]]  # label of a variant -> factor -> level's label
     over: Mapping[str, str]  # label of a variant -> default reference of comparisons

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from harness.errors import InputError
 from harness.experiment import Experiment
@@ -16,6 +16,7 @@ from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator, Task, parse_config
+from harness.tasks.resources import NOTHING, Resources
 
 
 class Study(PlanBase):
@@ -23,6 +24,7 @@ class Study(PlanBase):
 
     base: Mapping[str, Any]  # the full configuration that trials change
     data: str  # fingerprint of the base's data
+    resources: Resources = Field(NOTHING, exclude_if=lambda value: value == NOTHING)  # what a run needs
     space: tuple[Parameter, ...]
     objectives: Mapping[str, Literal["minimize", "maximize"]]  # by metric; the first chooses the top trials
     constraints: Mapping[str, Limit] = {}

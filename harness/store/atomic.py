@@ -137,6 +137,31 @@ def make_folder(path: Path) -> None:
         raise unusable(path, "be created", error) from error
 
 
+def names(folder: Path) -> list[str]:
+    """The names in `folder`, in no order; none if it does not exist. Raises StoreError."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - one object a name would be made for nothing
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unusable(folder, "be read", error) from error
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Size, time and inode of `path`, links followed; None if it does not exist. Raises StoreError."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise unusable(path, "be read", error) from error
+
+
+def exists(path: Path) -> bool:
+    """Whether `path` exists. Raises StoreError."""
+    return status(path) is not None
+
+
 def remove(path: Path) -> None:
     """Delete `path` if it exists. Raises StoreError."""
     try:

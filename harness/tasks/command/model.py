@@ -18,6 +18,7 @@ from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.tasks.command.cases import CaseFile, keys_of
 from harness.tasks.command.measure import Measure, Strict, Text
+from harness.tasks.resources import NOTHING, Resources
 
 TASK_NAME = "command"  # of every program in plans and specs; versions distinguish programs
 Scalar = bool | int | float | str
@@ -77,6 +78,11 @@ class ProgramStep(Strict):
     )
     timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
         None, description="time limit, such as 2h30m or a number of seconds; default: none"
+    )
+    resources: Resources = Field(
+        NOTHING,
+        exclude_if=lambda value: value == NOTHING,
+        description="what a run needs: {gpus: 2, cpus: 8, memory: 64G, nodes: 1}",
     )
 
     @field_validator("checkpoint")
