@@ -36,10 +36,10 @@ class Stop:
         """Request a stop."""
         self._requested = True
 
-    def wait(self, seconds: float) -> None:
-        """Return after `seconds`, or sooner on a stop request."""
+    def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Return after `seconds`, or sooner on a stop request, or once `until` is true, which is called often."""
         end = time.monotonic() + seconds
-        while not self() and (left := end - time.monotonic()) > 0:
+        while not self() and (left := end - time.monotonic()) > 0 and not until():
             time.sleep(min(left, POLL_S, max(0.0, self._deadline - self._clock())))
 
     def on_signals(self) -> None:

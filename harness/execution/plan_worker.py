@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from harness.analysis.look_levels import levels_for
@@ -10,19 +11,20 @@ from harness.common.stopping import Stop
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, InputError
 from harness.execution.job import Job
 from harness.execution.options import WorkerOptions, check_variants
+from harness.execution.plan_view import PlanView
 from harness.execution.recording import record_first_run, record_looks
 from harness.execution.retry import reset_runs
 from harness.execution.schedule import Schedule, common_failure, count_states, has_interim_looks, judge_records
 from harness.execution.seed_check import SeedCheck
 from harness.execution.stages import current_next_plan, next_plan, save_resolved_plan
-from harness.execution.steps import due
+from harness.execution.steps import StepResults, due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.steps import step_runs
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
-from harness.store.lease import Holder
+from harness.store.lease import Holder, Lease
 from harness.store.ledger.chain import Ledger
 from harness.store.records import Record, Store
 from harness.tasks.identity import identity
@@ -42,7 +44,9 @@ class PlanWorker(Worker):
         super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, here=here)
         self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
-        self._seen: dict[str, Record] = {}
+        self.view = PlanView(store, plan, self.watch)
+        self._requested = self.schedule.first_look()
+        self._steps = StepResults(store)
         self.ledger = Ledger(store.paths)
         self._started = False  # whether the ledger knows that the first run has started
         self._horizon = 0  # of the schedule, when it was last asked
@@ -53,8 +57,8 @@ class PlanWorker(Worker):
         reset_runs(self.store, self.plan, self.watch, self.options.retry, self.options.retry_before, only=self.only)
 
     def take(self) -> Callable[[], object] | None:
-        """The next run that no other worker trains."""
-        records = self._records()
+        """The next run that no other worker trains, or a step of it."""
+        records = self._look()
         if problem := self.seeds.problem(records):
             raise InputError(problem)
         self._queue = self._remaining(records)
@@ -62,26 +66,40 @@ class PlanWorker(Worker):
         if self._queue and not self._started:
             record_first_run(self.store, self.plan, self.ledger)
             self._started = True
-        for run in self._queue:
-            for each in due(self.store, job(self.plan, run, self.task)):
-                lease = self.store.take(each.job.run_id, self.watch)
+        self._steps.forget_unfinished()
+        held: set[str] = set()
+        for run in self._spread(self._queue):
+            for each in due(self.store, job(self.plan, run, self.task), self._steps):
+                run_id = each.job.run_id
+                if run_id in held:
+                    continue
+                lease = self.store.take(run_id, self.watch, partial(self.view.notices.post, run_id, "alive"))
                 if lease is not None:
-                    return partial(self.train, each.job, each.label(run.variant), lease)
+                    return partial(self._train, each.job, each.label(run.variant), lease)
+                held.add(run_id)
+                self.view.is_held(run_id)
         return None
+
+    def something_changed_here(self) -> bool:
+        """See `Worker.something_changed_here`."""
+        return self.view.something_changed_here()
 
     def others(self) -> Sequence[bool]:
         """Runs that other workers train, and those that they took, or whose steps they train, since this one read the records."""
+        running = self.view.running(run.id for run in self.schedule.requested(self.view.records))
         queued = (self.options.idle is not None and self._step_is_trained(run) for run in self._queue)
-        return [*(record.known_alive for record in self._running(self._seen)), *queued]
+        return [*map(self.view.is_alive, running), *queued]
 
     def expects_more(self) -> bool:
         """Runs of the next look or of the plan that follows."""
-        return not self.schedule.limit(self._seen).final or (self.plan.selection is not None and not self.options.one_stage)
+        return not self.schedule.limit(self.view.records).final or (
+            self.plan.selection is not None and not self.options.one_stage
+        )
 
     def exit_code(self) -> int:
         """The exit code for the runs' states; prints why some are not trained."""
-        records = self._records()
-        if self.stop() and (self._remaining(records) or self._running(records)):
+        records = self._look()
+        if self.stop() and (self._remaining(records) or self._are_running(records)):
             return EXIT_INTERRUPTED
         self._print_why_stopped(records)
         self._record_judged(records, last=True)
@@ -93,12 +111,12 @@ class PlanWorker(Worker):
 
         Raises PlanChanged if this plan was replaced meanwhile, or if runs of a different next plan exist.
         """
-        if next_plan(self.plan, self._records()) is None:
+        if next_plan(self.plan, self.view.settle()) is None:
             return None
         requested = current_next_plan(self.store, self.plan)
         return save_resolved_plan(self.store, requested) if requested is not None else None
 
-    def _record_judged(self, records: dict[str, Record], last: bool = False) -> None:
+    def _record_judged(self, records: Mapping[str, Record], last: bool = False) -> None:
         """Record a look that has ended, when the next is requested and when this worker leaves (`last`)."""
         plan, before = self.plan, self._horizon
         self._horizon = self.schedule.limit(records).horizon
@@ -108,39 +126,58 @@ class PlanWorker(Worker):
             return
         first = plan.first_seeds(plan.looks[0])
         if all(records[run.id].finished for run in plan.runs if run.seed in first):
+            records = self.view.settle()
             judged = judge_records(plan, records, levels_for(self.store, plan, say), CaseFiles(self.store))
             record_looks(self.store, plan, records, judged, self.ledger)
 
-    def _records(self) -> dict[str, Record]:
-        # In a large plan, read only what can change: not completed runs, and not runs that no look requests.
-        if not self._seen:
-            self._read(self.plan.runs)
-            return self._seen
-        horizon = 0
-        while (further := self.schedule.limit(self._seen).horizon) > horizon:
-            horizon = further
-            self._read(self.schedule.requested(self._seen))
-        return self._seen
+    def _look(self) -> Mapping[str, Record]:
+        """The records, with the results that the ends of looks are judged by."""
+        records = self.view.refresh()
+        while has_interim_looks(self.plan) and all(records[run.id].finished for run in self._requested):
+            self.view.settle()
+            requested = self.schedule.requested(records)
+            if requested == self._requested:
+                break
+            self._requested = requested
+        return records
 
-    def _read(self, runs: Iterable[PlannedRun]) -> None:
-        unknown = (run.id for run in runs if run.id not in self._seen or self._seen[run.id].state != "completed")
-        self._seen.update(self.store.records(unknown, self.watch))
+    def _spread(self, queue: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
+        """The queue in order; with other workers from random places, so that they do not try for the same runs.
+
+        The places are near the beginning, further away after every run that another worker holds already.
+        """
+        left = list(queue)
+        others = sum(record.state == "running" for record in self.view.records.values())
+        reach = 4 * others + 1
+        while left:
+            yield left.pop(random.randrange(min(reach, len(left))))
+            reach = min(2 * max(reach, 4), len(queue))
+
+    def _train(self, work: Job, name: str, lease: Lease) -> None:
+        try:
+            result = self.train(work, name, lease, begins=partial(self.view.took, work.run_id))
+        except BaseException:
+            self.view.notices.post(work.run_id, "left")
+            raise
+        if result is None:
+            self.view.left(work.run_id)
+        else:
+            self.view.ended(work.run_id, result)
 
     def _step_is_trained(self, run: PlannedRun) -> bool:
         """Whether another worker is known to train a step of the run, which will then go on with the run."""
         steps = step_runs(
             self.task, parse_config(self.task, self.plan.variants[run.variant]), run.seed, self.plan.data[run.variant]
         )
-        return any(self.store.record(step.id, self.watch).known_alive for step in steps)
+        return any(self.view.is_heard(step.id) or self.store.record(step.id, self.watch).known_alive for step in steps)
 
-    def _remaining(self, records: dict[str, Record]) -> list[PlannedRun]:
+    def _remaining(self, records: Mapping[str, Record]) -> list[PlannedRun]:
         return [run for run in self.schedule.remaining(records) if not self.only or run.variant in self.only]
 
-    def _running(self, records: dict[str, Record]) -> list[Record]:
-        requested = (records[run.id] for run in self.schedule.requested(records))
-        return [record for record in requested if record.state == "running"]
+    def _are_running(self, records: Mapping[str, Record]) -> bool:
+        return any(records[run.id].state == "running" for run in self.schedule.requested(records))
 
-    def _print_why_stopped(self, records: dict[str, Record]) -> None:
+    def _print_why_stopped(self, records: Mapping[str, Record]) -> None:
         """Print why some runs are not trained."""
         name, limit = self.plan.name, self.schedule.limit(records)
         if example := common_failure(self.plan, records):

@@ -83,6 +83,10 @@ class Schedule:
         final = blocked or judged.finished or judged.horizon == last
         return Limit(judged.horizons, final=final, blocked=blocked)
 
+    def first_look(self) -> tuple[PlannedRun, ...]:
+        """The runs that are requested before anything has finished."""
+        return runs_within(self.plan, dict.fromkeys(self.plan.variants, self.plan.looks[0]))
+
     def requested(self, records: Records) -> tuple[PlannedRun, ...]:
         """See the function `requested`."""
         return runs_within(self.plan, self.limit(records).horizons)

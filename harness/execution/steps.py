@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import DataError
@@ -25,14 +25,32 @@ class Due:
         return f"{variant if self.step is None else f'step {self.step}'}  seed {self.job.spec.seed}"
 
 
-def due(store: Store, job: Job) -> Iterator[Due]:
-    """What can be trained now for the run `job`, in order; others may be training it.
+class StepResults:
+    """The results of steps as one worker knows them: those that exist are read once, others once a look."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Result | None] = {}
+
+    def __call__(self, run_id: str) -> Result | None:
+        """The result of a step; None: none yet. Raises StoreError."""
+        if run_id not in self._known:
+            self._known[run_id] = self._store.result(run_id)
+        return self._known[run_id]
+
+    def forget_unfinished(self) -> None:
+        """Read again those that had not completed."""
+        self._known = {run_id: result for run_id, result in self._known.items() if _completed(result)}
+
+
+def due(store: Store, job: Job, result_of: Callable[[str], Result | None] | None = None) -> Iterator[Due]:
+    """What can be trained now for the run `job`, in order; others may be training it. `result_of`: default `store.result`.
 
     A step waits for those that it needs. If one failed or diverged, the run gets this as its outcome. Raises StoreError;
     DataError if the files of a completed step are gone.
     """
     steps = step_runs(job.task, job.config, job.spec.seed, job.spec.data)
-    results = {step.name: store.result(step.id) for step in steps}
+    results = {step.name: (result_of or store.result)(step.id) for step in steps}
     done = {step.name: step for step in steps if _completed(results[step.name])}
     for step in steps:
         result = results[step.name]

@@ -6,6 +6,7 @@ Subclasses supply the work: the runs of a plan, or the trials of a search.
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -30,6 +31,10 @@ from harness.tracking.session import MirrorProcess
 PruneCheck = Callable[[Sequence[Mapping[str, Any]]], bool]
 
 IDLE_S = 600.0  # default wait if results of other workers may bring more work
+LONGEST_WAIT = (
+    22.0  # between looks of a waiting worker, in `poll_s`; the first waits are shorter, each a half longer than the last
+)
+JITTER = 0.35  # of a wait: workers that began to wait together do not look together
 FAILURES_ALLOWED = 30  # consecutive errors of the shared folder
 
 
@@ -94,6 +99,10 @@ class Worker(ABC):
     def expects_more(self) -> bool:
         """Whether results of other workers may bring more work."""
 
+    def something_changed_here(self) -> bool:
+        """Whether it is worth looking for work again before the wait has ended; called often, so it must cost nothing."""
+        return False
+
     @abstractmethod
     def exit_code(self) -> int:
         """The exit code once the worker stops; prints why anything is left untrained."""
@@ -105,17 +114,18 @@ class Worker(ABC):
     def work(self) -> int:
         """Returns the exit code. Raises HarnessError if nothing can be trained here."""
         self.prepare()
-        idle_since, budget = time.monotonic(), RetryBudget()
+        idle_since, waits, budget = time.monotonic(), 0, RetryBudget()
         while not self.stop():
             try:
                 train = self.take()
                 if train is not None:
                     train()
-                    idle_since = time.monotonic()
+                    idle_since, waits = time.monotonic(), 0
                 elif self._nothing_to_wait_for(time.monotonic() - idle_since):
                     break
                 else:
-                    self.stop.wait(self.options.poll_s)
+                    self._wait(waits, time.monotonic() - idle_since)
+                    waits += 1
             except StoreError as error:
                 # The work was released: some worker takes it again and resumes from its checkpoint.
                 if not budget.allows(error):
@@ -125,10 +135,17 @@ class Worker(ABC):
                 budget.reset()
         return self.exit_code()
 
-    def train(self, job: Job, name: str, lease: Lease, should_prune: PruneCheck = lambda _: False) -> Result | None:
+    def train(
+        self,
+        job: Job,
+        name: str,
+        lease: Lease,
+        should_prune: PruneCheck = lambda _: False,
+        begins: Callable[[], None] = lambda: None,
+    ) -> Result | None:
         """The run's result; None if it has none yet (stopped, pruned, taken over) or had one before.
 
-        `name` labels it in messages. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
+        `name` labels it in messages; `begins` is called when it is known that the run will be trained. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
         cannot start.
         """
         options = self.options
@@ -145,6 +162,7 @@ class Worker(ABC):
                 should_prune=should_prune,
             )
             self.mirror.start()
+            begins()
             say(f"{job.run_id}  {name}: started")
             try:
                 result = attempt(job, self.store.paths.run(job.run_id), lease, attempt_options)
@@ -164,11 +182,21 @@ class Worker(ABC):
         """Wait for the W&B mirror to finish."""
         self.mirror.close()
 
+    def _wait(self, waits: int, idle_s: float) -> None:
+        """Wait before the next look, after `waits` waits in a row."""
+        longest = self.options.poll_s * LONGEST_WAIT
+        seconds = min(longest, self.options.poll_s * 1.5 ** min(waits, 100)) * random.uniform(1 - JITTER, 1 + JITTER)
+        if (left := self._idle_allowed() - idle_s) > 0:
+            seconds = min(seconds, left)
+        self.stop.wait(seconds, self.something_changed_here)
+
+    def _idle_allowed(self) -> float:
+        if self.options.idle is not None:
+            return self.options.idle
+        return IDLE_S if self.expects_more() else 0.0
+
     def _nothing_to_wait_for(self, idle_s: float) -> bool:
-        others = self.others()
-        allowed = self.options.idle
-        if allowed is None:
-            allowed = IDLE_S if self.expects_more() else 0.0
+        others, allowed = self.others(), self._idle_allowed()
         # Leave only if the other workers are known to be alive: otherwise their work would remain untrained.
         return not others or (idle_s >= allowed and all(others))
 

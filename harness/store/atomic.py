@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -71,15 +71,19 @@ def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -
     write_bytes(path, to_json(value), fence)
 
 
-def publish(path: Path, data: bytes, fence: Fence | None = None) -> bool:
-    """Create `path` with `data` unless it exists. Exactly one of many writers gets True (link(2) is atomic, on NFS too)."""
-    with _temporary(path, data, fence, os.write) as temporary:
+def publish(path: Path, data: bytes, fence: Fence | None = None, *, durable: bool = True) -> bool:
+    """Create `path` with `data` unless it exists. Exactly one of many writers gets True (link(2) is atomic, on NFS too).
+
+    Not `durable`: a power cut may lose it.
+    """
+    with _temporary(path, data, fence, os.write, durable=durable) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
             # If a reply is lost, the NFS client links twice: then the existing file is ours.
             return temporary.stat().st_nlink == 2
-        _flush_folder(path.parent)
+        if durable:
+            _flush_folder(path.parent)
         return True
 
 
@@ -96,6 +100,11 @@ def read_json(path: Path, model: type[ModelT]) -> ModelT:
 
 def read_bytes(path: Path) -> bytes:
     """The content of `path`. Raises FileNotFoundError, StoreError."""
+    return read_with_status(path)[0]
+
+
+def read_with_status(path: Path) -> tuple[bytes, os.stat_result]:
+    """The content of `path`, and its size and time. Raises FileNotFoundError, StoreError."""
     try:
         return _read(path)
     except FileNotFoundError:
@@ -180,13 +189,12 @@ def remove_folder(folder: Path) -> None:
         raise unusable(folder, "be removed", error) from error
 
 
-def remove_temporaries(folder: Path, below: int) -> None:
-    """Delete the temporary files in `folder` of writers with a fence number below `below`. Raises StoreError."""
-    try:
-        names = [entry.name for entry in folder.iterdir()]
-    except OSError as error:
-        raise unusable(folder, "be read", error) from error
-    for name in names:
+def remove_temporaries(folder: Path, present: Iterable[str], below: int) -> None:
+    """Delete the temporary files of writers with a fence number below `below`, of the names that are `present` in `folder`.
+
+    Raises StoreError.
+    """
+    for name in present:
         match = TEMPORARY.fullmatch(name)
         if match and int(match[1]) < below:
             remove(folder / name)
@@ -204,11 +212,13 @@ def unusable(path: Path, what: str, error: OSError) -> StoreError:
 
 
 @contextmanager
-def _temporary(path: Path, data: bytes | memoryview, fence: Fence | None, write: Writer) -> Iterator[Path]:
+def _temporary(
+    path: Path, data: bytes | memoryview, fence: Fence | None, write: Writer, *, durable: bool = True
+) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
     try:
         try:
-            _write_whole(temporary, data, write)
+            _write_whole(temporary, data, write, durable)
             if fence is not None:
                 fence.check()
             yield temporary
@@ -220,24 +230,40 @@ def _temporary(path: Path, data: bytes | memoryview, fence: Fence | None, write:
         raise unusable(path, "be written", error) from error
 
 
-def _write_whole(path: Path, data: bytes | memoryview, write: Writer) -> None:
+def _write_whole(path: Path, data: bytes | memoryview, write: Writer, durable: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         remaining = memoryview(data)
         while remaining:
             remaining = remaining[write(descriptor, remaining) :]
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> tuple[bytes, os.stat_result]:
     try:
-        return path.read_bytes()
+        return _read_once(path)
     except OSError as error:
         if error.errno != errno.ESTALE:
             raise
-    return path.read_bytes()  # another machine replaced the file while it was read: open the new one
+    return _read_once(path)  # another machine replaced the file while it was read: open the new one
+
+
+def _read_once(path: Path) -> tuple[bytes, os.stat_result]:
+    # As few calls as possible, since each may be a request to a file server.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        file = os.fstat(descriptor)
+        parts = []
+        while part := os.read(descriptor, max(file.st_size + 1, 4096)):
+            parts.append(part)
+            if len(part) == file.st_size:
+                break
+        return b"".join(parts), file
+    finally:
+        os.close(descriptor)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -30,6 +30,7 @@ from harness.store import atomic
 LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
 DEATHS_ALLOWED = 3
+BEATS_PER_SIGN = 2
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,17 @@ class Watch:
         self.here = here
         self._clock = clock
         self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, has changed
+        self._near: dict[Path, Holder] = {}  # folder -> a live holder on this machine
 
     def liveness(self, observed: LeaseState) -> Liveness:
         """Whether the holder is alive; repeated calls make UNKNOWN certain."""
-        if observed.released or (observed.claim is not None and observed.claim.holder.is_dead_here(self.here)):
+        holder = observed.claim.holder if observed.claim is not None else None
+        if observed.released or (holder is not None and holder.is_dead_here(self.here)):
+            self._near.pop(observed.folder, None)
             return Liveness.GONE
+        nearby = holder is not None and holder.machine == self.here.machine
+        if holder is not None and nearby:
+            self._near[observed.folder] = holder
         now = self._clock()
         number, beat, since, moving = self._moved.get(observed.folder, (0, 0, now, False))
         if (number, beat) != (observed.number, observed.beat):
@@ -129,8 +136,14 @@ class Watch:
             self._moved[observed.folder] = (observed.number, observed.beat, since, moving)
         if now - since >= self.timing.stale_s:
             return Liveness.GONE
-        nearby = observed.claim is not None and observed.claim.holder.machine == self.here.machine
         return Liveness.ALIVE if moving or nearby else Liveness.UNKNOWN
+
+    def somebody_died_here(self) -> bool:
+        """Whether a process of this machine that held an observed lease has died; true once for each. Reads only /proc."""
+        dead = [folder for folder, holder in self._near.items() if holder.is_dead_here(self.here)]
+        for folder in dead:
+            del self._near[folder]
+        return bool(dead)
 
     def seems_gone(self, observed: LeaseState) -> bool:
         """`liveness` from a single observation: if that is UNKNOWN, the age of the file decides."""
@@ -139,15 +152,21 @@ class Watch:
 
 
 class Lease:
-    """A lease held by this process: a context manager that sends heartbeats until it releases the lease on exit."""
+    """A lease held by this process: a context manager that sends heartbeats until it releases the lease on exit.
 
-    def __init__(self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, inode: int) -> None:
+    `sign` is called after every second heartbeat, in the thread that sends them.
+    """
+
+    def __init__(
+        self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, *, inode: int, sign: Callable[[], None]
+    ) -> None:
         self.folder = folder
         self.number = number
         self._inode = inode
         self.claim = claim
         self.lost = False  # set by the heartbeat: for loops; call `check` before writing
         self._timing = timing
+        self._sign = sign
         self._beat = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name=f"lease of {folder.name}", daemon=True)
@@ -190,64 +209,69 @@ class Lease:
             raise atomic.unusable(self.folder / f"lease.{self.number}", "be released", problem) from problem
 
     def _keep_beating(self) -> None:
+        beats = 0
         while not self._stop.wait(self._timing.beat_s):
             try:
                 self.beat()
-                self.lost = highest(self.folder) != self.number
             except FileNotFoundError:
-                self.lost = True
+                self.lost = True  # whoever takes over removes the file
+                return
             except (OSError, StoreError):
                 continue  # storage is temporarily unavailable; if others take over, `check` raises
-            if self.lost:
-                return
+            beats += 1
+            if beats % BEATS_PER_SIGN == 0:
+                self._sign()
 
 
-def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | None:
+def take(
+    folder: Path,
+    watch: Watch,
+    checkpoint: Callable[[], str | None] = lambda: None,
+    sign: Callable[[], None] = lambda: None,
+) -> Lease | None:
     """Take the lease of the run in `folder`; None if another process holds it. `checkpoint`: its present `checkpoint.stamp`.
 
-    Takes over from a holder that is gone and deletes its temporary files. Raises StoreError.
+    `sign`: see `Lease`. Takes over from a holder that is gone and deletes its temporary files. Raises StoreError.
     """
-    atomic.make_folder(folder)
     before = newest(folder)
-    if before is not None and watch.liveness(before) is not Liveness.GONE:
+    if before is None:
+        atomic.make_folder(folder)
+    elif watch.liveness(before) is not Liveness.GONE:
         return None
-    pending = _PendingLease(folder, before.number + 1 if before else 1)
-    path = folder / f"lease.{pending.number}"
-    claim = LeaseClaim(holder=watch.here, deaths=_deaths(before, checkpoint), checkpoint=checkpoint)
+    number = before.number + 1 if before else 1
+    path = folder / f"lease.{number}"
+    stamp = checkpoint() if before else None
+    claim = LeaseClaim(holder=watch.here, deaths=_deaths(before, stamp), checkpoint=stamp)
+    head = _head(0, "held") + claim.model_dump_json().encode() + b"\n"
     try:
-        if not atomic.publish(path, _head(0, "held") + claim.model_dump_json().encode() + b"\n", pending):
+        if not atomic.publish(path, head, _PendingLease(folder, number), durable=False):
             return None
     except SupersededError:
         return None
-    try:
-        inode = path.stat().st_ino
-    except OSError as error:
-        if error.errno in atomic.REPLACED:
-            return None
-        raise atomic.unusable(path, "be read", error) from error
-    if highest(folder) != pending.number:
+    seen = atomic.status(path)
+    names = atomic.names(folder)
+    if seen is None or max(_numbers(names), default=0) != number:
         return None
-    # Remove lower numbers only: the highest always exists, so numbers never restart.
-    for number in _numbers(folder):
-        if number < pending.number:
-            atomic.remove(folder / f"lease.{number}")
-    atomic.remove_temporaries(folder, below=pending.number)
-    return Lease(folder, pending.number, claim, watch.timing, inode)
+    # Lower numbers only, ascending: the highest always exists, so numbers never restart.
+    for lower in sorted(each for each in _numbers(names) if each < number):
+        atomic.remove(folder / f"lease.{lower}")
+    atomic.remove_temporaries(folder, names, below=number)
+    return Lease(folder, number, claim, watch.timing, inode=seen.st_ino, sign=sign)
 
 
 def newest(folder: Path) -> LeaseState | None:
     """The valid lease; None without one. Raises StoreError."""
-    number = highest(folder)
-    if number == 0:
-        return None
-    path = folder / f"lease.{number}"
-    try:
-        data = path.read_bytes()
-        age_s = max(0.0, time.time() - path.stat().st_mtime)
-    except OSError as error:
-        if error.errno in atomic.REPLACED:
-            return newest(folder)  # taken over and removed in between
-        raise atomic.unusable(path, "be read", error) from error
+    while number := highest(folder):
+        path = folder / f"lease.{number}"
+        try:
+            data, file = atomic.read_with_status(path)
+        except FileNotFoundError:
+            continue  # taken over and removed in between
+        return _state(folder, number, data, max(0.0, time.time() - file.st_mtime))
+    return None
+
+
+def _state(folder: Path, number: int, data: bytes, age_s: float) -> LeaseState:
     head, _, body = data.partition(b"\n")
     match = HEAD.fullmatch(head + b"\n")
     try:
@@ -259,16 +283,10 @@ def newest(folder: Path) -> LeaseState | None:
 
 def highest(folder: Path) -> int:
     """The number of the valid lease; 0 without one. Raises StoreError."""
-    return max(_numbers(folder), default=0)
+    return max(_numbers(atomic.names(folder)), default=0)
 
 
-def _numbers(folder: Path) -> list[int]:
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(folder, "be read", error) from error
+def _numbers(names: Iterable[str]) -> list[int]:
     return [int(match[1]) for match in map(LEASE.fullmatch, names) if match]
 
 

@@ -156,6 +156,10 @@ class Paths:
         """The finished runs as tables."""
         return self.cache / "frames" / "ended.arrow"
 
+    def notices(self, name: str) -> Path:
+        """What workers of the plan `name` do, as hints for each other; see `harness.store.notices`."""
+        return self.cache / "notices" / f"{safe_name(name)}.log"
+
     @property
     def wandb(self) -> Path:
         """Files of W&B, and the record of what was uploaded."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -26,6 +26,7 @@ FinalState = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
 Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
+FEW = 8  # runs of which each is looked up: fewer calls than the listing of all runs of a large folder
 _set_here: dict[str, str] = {}  # variables that this process has set: another store of it sets them anew
 
 
@@ -117,11 +118,16 @@ class Store(Catalog):
         """The state of the run. Whether a holder is alive is judged by `watch`, without it by the age of its lease."""
         paths = self.paths.run(run_id)
         result = self.result(run_id)
-        return _finished(run_id, result) if result else _unfinished(run_id, paths, watch)
+        return finished_record(run_id, result) if result else _unfinished(run_id, paths, watch)
 
     def records(self, run_ids: Iterable[str], watch: Watch | None = None) -> dict[str, Record]:
-        """`record` of each, in this order."""
-        return {run_id: self.record(run_id, watch) for run_id in run_ids}
+        """`record` of each, in this order. Runs without a folder are pending: they cost no call each, only the listing of all."""
+        ids = tuple(run_ids)
+        begun = set(atomic.names(self.paths.runs)) if len(ids) > FEW else None
+        return {
+            run_id: self.record(run_id, watch) if begun is None or run_id in begun else Record(run_id, "pending")
+            for run_id in ids
+        }
 
     def has_result(self, run_id: str) -> bool:
         """Whether the run has a result, readable or not."""
@@ -134,10 +140,10 @@ class Store(Catalog):
         except FileNotFoundError:
             return None
 
-    def take(self, run_id: str, watch: Watch) -> Lease | None:
-        """Take the lease of the run; None if another worker holds it."""
+    def take(self, run_id: str, watch: Watch, sign: Callable[[], None] = lambda: None) -> Lease | None:
+        """Take the lease of the run; None if another worker holds it. `sign`: see `Lease`."""
         paths = self.paths.run(run_id)
-        return lease.take(paths.folder, watch, checkpoint.stamp(paths.checkpoint))
+        return lease.take(paths.folder, watch, lambda: checkpoint.stamp(paths.checkpoint), sign)
 
     def archive_result(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
         """Make a finished run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.
@@ -219,7 +225,8 @@ def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:
         return []
 
 
-def _finished(run_id: str, result: Result) -> Record:
+def finished_record(run_id: str, result: Result) -> Record:
+    """The record of a run with this result."""
     metrics = result.metrics
     return Record(
         id=run_id,

@@ -28,7 +28,7 @@ class LaterHolder:
 
     def check(self):
         self.checks.append("check")
-        atomic.remove_temporaries(self.folder, below=4)
+        atomic.remove_temporaries(self.folder, atomic.names(self.folder), below=4)
         if len(self.checks) > 1:
             raise PermissionError("taken over")
 
@@ -103,14 +103,14 @@ def test_only_temporaries_of_earlier_holders_are_removed(tmp_path):
     for number in (2, 3):
         (tmp_path / f".checkpoint.pt.{number}.0123456789abcdef.tmp").touch()
     (tmp_path / ".unlike.tmp").touch()
-    atomic.remove_temporaries(tmp_path, below=3)
+    atomic.remove_temporaries(tmp_path, atomic.names(tmp_path), below=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".checkpoint.pt.3.0123456789abcdef.tmp", ".unlike.tmp"]
 
 
-def test_temporaries_in_a_folder_that_cannot_be_read_are_reported(tmp_path):
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(StoreError, match=r"run: cannot be read: Not a directory"):
-        atomic.remove_temporaries(tmp_path / "run", below=3)
+        atomic.names(tmp_path / "run")
 
 
 def test_a_missing_folder_is_reported_with_the_path(tmp_path):
@@ -143,14 +143,14 @@ def test_json_of_a_newer_version_is_not_called_damaged(tmp_path):
 def test_a_file_that_was_replaced_while_it_was_read_is_read_once_more(tmp_path, monkeypatch, number, times, found):
     path = tmp_path / "note.json"
     path.write_text('{"schema": 1, "text": "there"}')
-    calls, whole = count(1), Path.read_bytes
+    calls, whole = count(1), os.read
 
-    def read_bytes(of):
+    def read(descriptor, size):
         if next(calls) <= times:
             raise OSError(number, os.strerror(number))
-        return whole(of)
+        return whole(descriptor, size)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(os, "read", read)
     if found:
         assert atomic.read_json(path, Note).text == "there"
     else:

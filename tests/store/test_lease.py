@@ -195,7 +195,7 @@ def deaths_of_the_fourth(folder, checkpoints):
     """The number of deaths seen by the last taker after each earlier one died, given the checkpoint that each found."""
     for number, checkpoint in enumerate(checkpoints):
         dead = Holder.model_validate({**dict(Holder.here()), "process_start": str(number)})
-        taken = take(folder, watch_of(dead), checkpoint)
+        taken = take(folder, watch_of(dead), lambda present=checkpoint: present)
     return taken
 
 

@@ -1,0 +1,124 @@
+"""What one process knows of the runs of a plan: read once, then kept current by notices. A look costs what changed, not the plan.
+
+A run that a notice says has completed is believed to have, without its numbers, until `settle` reads them; nothing is decided by
+a notice alone (see `harness.store.notices`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import get_args
+
+from harness.experiment.plan import Plan
+from harness.store.lease import Watch
+from harness.store.notices import Notices, Word
+from harness.store.records import FinalState, Record, Result, Store, finished_record
+
+HEARD_S = 90.0  # a worker gives a sign every half minute
+ENDED: tuple[FinalState, ...] = get_args(FinalState)
+
+
+class PlanView:
+    """The records of a plan's runs, as last known, in `records`. `watch` judges holders; `here` marks this machine's notices."""
+
+    def __init__(self, store: Store, plan: Plan, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._plan, self._watch, self._clock = store, plan, watch, clock
+        self.notices = Notices(store.paths, plan.name, watch.here.machine)  # before the runs are read: nothing is missed
+        self._records: dict[str, Record] = {}
+        self._unread: set[str] = set()  # ended, by a notice
+        self._heard: dict[str, float] = {}  # when a notice last said that the run, or step, is being trained
+        self._turn = 0  # which of the silent runs was observed last
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """By run id. Those of completed runs may lack their numbers: see `settle`."""
+        if not self._records:
+            self._records = self._store.records((run.id for run in self._plan.runs), self._watch)
+        return self._records
+
+    def refresh(self) -> Mapping[str, Record]:
+        """`records` after reading the notices. Raises StoreError."""
+        records = self.records
+        for notice in self.notices.read():
+            self._hear(notice.run_id, notice.word, here=notice.machine == self.notices.here)
+        return records
+
+    def settle(self, run_ids: Iterable[str] | None = None) -> Mapping[str, Record]:
+        """`records` after reading the results of those runs (default: all) that a notice says have ended. Raises StoreError."""
+        for run_id in [*self._unread] if run_ids is None else [run_id for run_id in run_ids if run_id in self._unread]:
+            self.read(run_id)
+        return self.records
+
+    def read(self, run_id: str) -> Record:
+        """The record of a run as it is on disk. Raises StoreError."""
+        found = self._store.record(run_id, self._watch)
+        self._keep(run_id, found)
+        return found
+
+    def took(self, run_id: str) -> None:
+        """This process trains the run, or the step, from now on."""
+        self._keep(run_id, Record(run_id, "running", known_alive=True))
+        self.notices.post(run_id, "taken")
+
+    def ended(self, run_id: str, result: Result) -> None:
+        """This process has trained it to its end."""
+        self._keep(run_id, finished_record(run_id, result))
+        self.notices.post(run_id, result.state)
+
+    def left(self, run_id: str) -> None:
+        """This process does not train it any more: it was stopped, taken over, or had a result already."""
+        found = self.read(run_id)
+        self.notices.post(run_id, found.state if found.state in ENDED else "left")
+
+    def is_held(self, run_id: str) -> None:
+        """Another process holds the lease of the run."""
+        if run_id in self._records:
+            self._keep(run_id, Record(run_id, "running"))
+
+    def is_heard(self, run_id: str) -> bool:
+        """Whether a worker has lately given a sign that it trains the run or step."""
+        return self._clock() - self._heard.get(run_id, -math.inf) < HEARD_S
+
+    def running(self, run_ids: Iterable[str]) -> Sequence[str]:
+        """Those of the runs that are running, after observing the lease of one that no notice was heard of lately, in turns."""
+        running = [run_id for run_id in run_ids if self.records[run_id].state == "running"]
+        if silent := [run_id for run_id in running if not self.is_heard(run_id)]:
+            self._turn += 1
+            self.read(silent[self._turn % len(silent)])
+        return [run_id for run_id in running if self.records[run_id].state == "running"]
+
+    def is_alive(self, run_id: str) -> bool:
+        """Whether a worker is known to train the run: a notice was heard of it lately, or its lease was seen to move."""
+        return self.is_heard(run_id) or self.records[run_id].known_alive
+
+    def something_changed_here(self) -> bool:
+        """Whether a worker of this machine has posted a notice or died. Costs the shared file system nothing."""
+        return self.notices.rung() or self._watch.somebody_died_here()
+
+    def _hear(self, run_id: str, word: Word, *, here: bool) -> None:
+        trained = word in ("taken", "alive")
+        if trained:
+            self._heard[run_id] = self._clock()
+        else:
+            self._heard.pop(run_id, None)
+        known = self._records.get(run_id)
+        if known is None or word == known.state:
+            return
+        if known.finished and run_id not in self._unread:
+            self.read(run_id)  # a late notice, or it was reset to be trained again
+        elif trained and known.state == "running":
+            return
+        elif word == "failed" or (trained and here):
+            self.read(run_id)  # where it failed decides what trains next; whether a process of this machine lives, /proc says
+        elif word in ENDED:
+            self._keep(run_id, Record(run_id, word))
+            self._unread.add(run_id)
+        else:
+            self._keep(run_id, Record(run_id, "running" if trained else "interrupted"))
+
+    def _keep(self, run_id: str, record: Record) -> None:
+        self._unread.discard(run_id)
+        if run_id in self._records:
+            self._records[run_id] = record

@@ -1,0 +1,112 @@
+"""Notices: what workers of a plan do, as short lines in one file that all of them read. Only hints: any of them may be lost.
+
+Without them a worker would have to look at every run to learn what changed. A notice decides nothing: who trains a run is
+decided by its lease, and whether it has finished by its result. Lines of two machines may overwrite each other, the file may be
+removed or emptied at any time, and a shared file system may show it late.
+
+On one machine, a second, empty file in its temporary folder says that there is something new: watching it costs the shared file
+system nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from harness.store.paths import Paths
+
+Word = Literal["taken", "alive", "left", "completed", "diverged", "failed"]
+LINE = re.compile(rf"^([0-9a-f]{{12}}) ({'|'.join(get_args(Word))}) ([0-9a-f]{{8}})$".encode(), re.MULTILINE)
+LARGEST_BYTES = 4 * 2**20  # a larger file is emptied: 100,000 lines
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A run was taken, is being trained, was left without a result, or has ended; by a worker on the machine with this mark."""
+
+    run_id: str
+    word: Word
+    machine: str
+
+
+class Notices:
+    """The notices about the runs of one plan, of which each is read once, from now on. `machine`: as in `lease.Holder`."""
+
+    def __init__(self, paths: Paths, plan: str, machine: str) -> None:
+        self.path = paths.notices(plan)
+        self.here = _digest(machine)
+        self._bell = _bell_folder() / _digest(str(self.path.absolute()))
+        self._offset = self._size()
+        self._rung = self._bell_time()
+
+    def post(self, run_id: str, word: Word) -> None:
+        """Add a notice. Failures are ignored."""
+        line = f"{run_id} {word} {self.here}\n".encode()
+        with suppress(OSError):
+            try:
+                self._append(line)
+            except FileNotFoundError:
+                self.path.parent.mkdir(exist_ok=True)
+                self._append(line)
+        with suppress(OSError):
+            self._bell.parent.mkdir(mode=0o700, exist_ok=True)
+            self._bell.touch(mode=0o600)
+
+    def read(self) -> list[Notice]:
+        """The notices since the last call, those of this process included; none if they cannot be read."""
+        self._rung = self._bell_time()
+        size = self._size()
+        if size == self._offset:
+            return []
+        if size < self._offset:  # emptied
+            self._offset = 0
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = os.pread(descriptor, size - self._offset, self._offset)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return []
+        data = data[: data.rfind(b"\n") + 1]  # a line that is being written is read next time
+        self._offset += len(data)
+        return [Notice(found[1].decode(), cast(Word, found[2].decode()), found[3].decode()) for found in LINE.finditer(data)]
+
+    def rung(self) -> bool:
+        """Whether a worker on this machine has posted since the last `read`."""
+        return self._bell_time() != self._rung
+
+    def _append(self, line: bytes) -> None:
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            if self._offset > LARGEST_BYTES:
+                os.ftruncate(descriptor, 0)
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def _bell_time(self) -> int:
+        try:
+            return self._bell.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _bell_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"harness-{os.getuid()}"
