@@ -41,8 +41,9 @@ class PlanView:
     def refresh(self) -> Mapping[str, Record]:
         """`records` after reading the notices. Raises StoreError."""
         records = self.records
-        for notice in self.notices.read():
-            self._hear(notice.run_id, notice.word, here=notice.machine == self.notices.here)
+        latest = {notice.run_id: notice for notice in self.notices.read()}
+        for run_id, notice in latest.items():
+            self._hear(run_id, notice.word, here=notice.machine == self.notices.here)
         return records
 
     def settle(self, run_ids: Iterable[str] | None = None) -> Mapping[str, Record]:

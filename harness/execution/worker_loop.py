@@ -145,8 +145,8 @@ class Worker(ABC):
     ) -> Result | None:
         """The run's result; None if it has none yet (stopped, pruned, taken over) or had one before.
 
-        `name` labels it in messages; `begins` is called when it is known that the run will be trained. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
-        cannot start.
+        `name` labels it in messages; `begins` is called when it is known that the run will be trained. Releases the lease.
+        Raises AcceleratorUnusableError, and the HarnessError of a task that cannot start.
         """
         options = self.options
         with lease:

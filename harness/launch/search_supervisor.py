@@ -114,6 +114,10 @@ class StudyTrials:
         """See `Work`."""
         return self._broker.trials()
 
+    def read_whole(self) -> Sequence[Trial]:
+        """See `Work`."""
+        return self.read()
+
     def finished(self, trials: Sequence[Trial]) -> int:
         """See `Work`."""
         return sum(trial.finished for trial in trials)
