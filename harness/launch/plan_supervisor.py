@@ -21,6 +21,7 @@ from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
 from harness.reporting.pages import write_report
 from harness.store.lease import Holder, Timing, Watch
+from harness.store.notices import Notices
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.choices import chosen
@@ -88,7 +89,8 @@ class PlanRuns:
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
         self.has_report = plan.selection is None
         self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize
-        self._view = PlanView(store, plan, Watch(Timing(), Holder.here()))
+        here = Holder.here()
+        self._view = PlanView(store, plan, Watch(Timing(), here), Notices(store.paths, plan.name, here.machine))
         self._turn = 0  # which of the running runs was read last
 
     def read(self) -> Records:

@@ -33,8 +33,12 @@ class Clock:
         return self.now
 
 
-def view_of(store: Store, plan: Plan, here: Holder | None = None, clock: Clock | None = None) -> PlanView:
-    return PlanView(store, plan, Watch(Timing(), here or Holder.here()), clock or Clock())
+def view_of(store: Store, plan: Plan, clock: Clock | None = None, watch: Watch | None = None) -> PlanView:
+    return PlanView(store, plan, watch or Watch(Timing(), Holder.here()), notices_of(store, plan), clock or Clock())
+
+
+def notices_of(store: Store, plan: Plan, holder: Holder | None = None) -> Notices:
+    return Notices(store.paths, plan.name, (holder or Holder.here()).machine)
 
 
 def train(store: Store, plan: Plan, **options: object) -> int:
@@ -72,12 +76,12 @@ def test_runs_that_have_not_begun_are_not_looked_at(store: Store, toy_plan: Call
 
 def test_a_look_reads_nothing_but_the_notices_of_others(store: Store, toy_plan: Callable[..., Plan]) -> None:
     plan = toy_plan(seeds=100)
-    other, view = view_of(store, plan, ELSEWHERE), view_of(store, plan)
+    other, view = notices_of(store, plan, ELSEWHERE), view_of(store, plan)
     view.refresh()
     for run in plan.runs[:20]:
-        other.took(run.id)
+        other.post(run.id, "taken")
     for run in plan.runs[20:40]:
-        other.notices.post(run.id, "completed")
+        other.post(run.id, "completed")
     with opened(store.paths.root) as calls:
         records = view.refresh()
     assert [records[run.id].state for run in plan.runs[::20]] == ["running", "completed", "pending", "pending", "pending"]
@@ -97,7 +101,7 @@ def test_a_notice_that_is_wrong_is_found_out_before_anything_follows_from_it(sto
     plan = toy_plan(seeds=2)
     view = view_of(store, plan)
     view.refresh()
-    view.notices.post(plan.runs[0].id, "completed")
+    notices_of(store, plan).post(plan.runs[0].id, "completed")
     assert view.refresh()[plan.runs[0].id].state == "completed"
     assert view.settle()[plan.runs[0].id].state == "pending"
 
@@ -108,7 +112,7 @@ def test_a_late_notice_does_not_reopen_a_finished_run(store: Store, toy_plan: Ca
     view = view_of(store, plan)
     view.refresh()
     for word in ("taken", "left", "alive"):
-        Notices(store.paths, plan.name, "another").post(plan.runs[0].id, word)
+        notices_of(store, plan, ELSEWHERE).post(plan.runs[0].id, word)
         assert view.refresh()[plan.runs[0].id].state == "completed"
 
 
@@ -137,7 +141,7 @@ def test_a_silent_holder_is_observed_in_turns(store: Store, toy_plan: Callable[.
     plan, clock = toy_plan(seeds=3), Clock()
     ids = [run.id for run in plan.runs]
     leases = [hold(store, run_id) for run_id in ids]
-    view = PlanView(store, plan, Watch(Timing(), Holder.here(), clock), clock)
+    view = view_of(store, plan, clock, Watch(Timing(), Holder.here(), clock))
     view.refresh()
     assert [view.is_alive(run_id) for run_id in ids] == [False] * 3
     for lease in leases[:2]:
@@ -156,10 +160,10 @@ def test_a_silent_holder_is_observed_in_turns(store: Store, toy_plan: Callable[.
 def test_a_holder_that_is_heard_of_is_not_observed(store: Store, toy_plan: Callable[..., Plan]) -> None:
     plan, clock = toy_plan(), Clock()
     run_id = plan.runs[0].id
-    view = view_of(store, plan, clock=clock)
+    view = view_of(store, plan, clock)
     hold(store, run_id)
     view.refresh()
-    Notices(store.paths, plan.name, ELSEWHERE.machine).post(run_id, "alive")
+    notices_of(store, plan, ELSEWHERE).post(run_id, "alive")
     view.refresh()
     with opened(store.paths.run(run_id).folder) as calls:
         assert view.running([run_id]) == [run_id]
@@ -182,7 +186,7 @@ def test_the_death_of_a_process_of_this_machine_is_noticed_without_the_results_f
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     alive = Holder.here()
     watch = Watch(Timing(), alive)
-    view = PlanView(store, plan, watch, Clock())
+    view = view_of(store, plan, watch=watch)
     watch._near[store.paths.run(plan.runs[0].id).folder] = Holder.model_validate({**dict(alive), "pid": child})
     os.waitpid(child, 0)
     with opened(store.paths.root) as calls:
