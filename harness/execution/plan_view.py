@@ -73,12 +73,12 @@ class PlanView:
         return self._clock() - self._heard.get(run_id, -math.inf) < HEARD_S
 
     def running(self, run_ids: Iterable[str]) -> Sequence[str]:
-        """Those of the runs that are running, after observing the lease of one that no notice was heard of lately, in turns."""
+        """Those of the runs that are running. For the next look, observes a lease of those of which no notice was heard lately."""
         running = [run_id for run_id in run_ids if self.records[run_id].state == "running"]
         if silent := [run_id for run_id in running if not self.is_heard(run_id)]:
             self._turn += 1
             self.read(silent[self._turn % len(silent)])
-        return [run_id for run_id in running if self.records[run_id].state == "running"]
+        return running
 
     def is_alive(self, run_id: str) -> bool:
         """Whether a worker is known to train the run: a notice was heard of it lately, or its lease was seen to move."""

@@ -154,7 +154,18 @@ def test_a_silent_holder_is_observed_in_turns(store: Store, toy_plan: Callable[.
         lease.beat()
     for _ in range(3):
         view.running(ids)
-    assert view.running(ids) == ids[:2]  # the third has not moved for the whole time
+    assert [view.records[run_id].state for run_id in ids] == ["running", "running", "interrupted"]  # the third has not moved
+
+
+def test_a_run_that_ended_meanwhile_is_waited_for_once_more(store: Store, toy_plan: Callable[..., Plan]) -> None:
+    plan = toy_plan()
+    run_id = plan.runs[0].id
+    with hold(store, run_id):
+        view = view_of(store, plan)
+        view.refresh()
+    assert view.running([run_id]) == [run_id]  # as it was when the worker looked for work
+    assert not view.is_alive(run_id)
+    assert view.running([run_id]) == []
 
 
 def test_a_holder_that_is_heard_of_is_not_observed(store: Store, toy_plan: Callable[..., Plan]) -> None:
