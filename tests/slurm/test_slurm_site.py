@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
+from harness.common.durations import duration
 from harness.errors import InputError
 from harness.slurm.site import Site, clock, read_site
 
@@ -124,3 +125,14 @@ def test_a_gpu_may_be_requested_by_an_sbatch_option() -> None:
 def test_times_are_written_as_slurm_reads_them() -> None:
     assert [clock(seconds) for seconds in (60, 3600, 13_800, 100_000)] == ["0-00:01:00", "0-01:00:00", "0-03:50:00", "1-03:46:40"]
     assert Site(accelerator="cpu", time="90s", margin="10s").time_s == 120
+
+
+@pytest.mark.parametrize("text", ["5400", "90m", "1h30m", "1:30:00", "'1:30:00'", "90:00", "0-1:30", "1.5h"])
+def test_a_time_limit_in_any_form_is_the_same_for_slurm(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        f"accelerator: cpu\ntime: {text}\nmargin: 120\nidle: 0\nworker: [--idle, 600]\nreport: {{time: 3600}}"
+    )
+    site = read_site(tmp_path / "mine.yaml")
+    assert clock(site.time_s) == "0-01:30:00"
+    assert duration(clock(site.time_s)) == site.time_s
+    assert (site.margin_s, site.idle, site.report.time, site.worker) == (120, 0, 3600, ("--idle", "600"))
