@@ -148,6 +148,7 @@ def check(sbatch: Sequence[str], results: Path) -> None:
 
 def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     """The runs, their cost and the workers."""
+    from harness.common.durations import shown
     from harness.reporting import phrases
 
     hours = ""
@@ -159,8 +160,8 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     return [
         f"{work.name}   {work.question}",
         f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}",
-        f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {site.time} each; "
-        f"{site.margin} before that a checkpoint is written and the task requeued",
+        f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {shown(site.time)} each; "
+        f"{shown(site.margin)} before that a checkpoint is written and the task requeued",
     ]
 
 

@@ -62,7 +62,7 @@ def sync(
       2   bad input or usage, or not logged in
       75  not finished in time; the same command continues
     """
-    from harness.common.stopping import duration
+    from harness.common.durations import duration
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.store.records import Store
     from harness.terminal import shell

@@ -17,7 +17,8 @@ START = """\
 <!-- Generated from the commands: .venv/bin/python scripts/make_cli_docs.py -->
 
 `harness COMMAND --help` (or `-h`) prints what this page says of a command. `harness --version` prints the version;
-`python -m harness.COMMAND` is the same as `harness COMMAND`. A TIME is `90s`, `10m`, `3h50m`, `1d` or a number of seconds.
+`python -m harness.COMMAND` is the same as `harness COMMAND`. A TIME is `90s`, `10m`, `3h50m`, `1d`, a number of
+seconds, or one of SLURM's forms, such as `1-12:30:00`.
 
 `harness --install-completion` sets up completion for the current shell (bash, zsh, fish or PowerShell; restart it
 afterwards). Completed are commands, options, choices, the experiments in `experiments/` with their profiles and variants,

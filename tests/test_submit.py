@@ -225,3 +225,11 @@ def test_a_results_folder_on_a_local_disk_gives_a_warning(here: Path) -> None:
     warning = submit.unshared(here / "results")
     assert warning is None or "is on a local disk" in warning
     assert submit.unshared(Path("/proc")) is None
+
+
+def test_a_dry_run_shows_what_a_time_limit_without_a_unit_became(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "site.yaml").write_text("accelerator: cuda\ntime: 1440\nmargin: 2:00\ngres: gpu:1\n")
+    assert given("--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert "on cuda, 24m (1440 seconds) each; 2m (2:00) before that a checkpoint is written" in " ".join(shown.split())
+    assert "#SBATCH --time=0-00:24:00\n" in shown

@@ -1,20 +1,16 @@
-"""When to stop: on signals, when the parent process ends, or after a time limit. And the parser of durations."""
+"""When to stop: on signals, when the parent process ends, or after a time limit."""
 
 from __future__ import annotations
 
 import math
 import os
-import re
 import signal
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 
-from harness.errors import InputError
-
 POLL_S = 0.2  # longest delay until `wait` notices a stop request
-DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 class Stop:
@@ -60,17 +56,3 @@ class Stop:
         while os.read(0, 4096):
             pass
         self._requested = True
-
-
-def duration(text: str) -> float:
-    """`3h50m`, `10m`, `90s`, `1d`, or a number of seconds, in seconds. Raises InputError."""
-    match = DURATION.fullmatch(text.strip())
-    if match and any(match.groups()):
-        return sum(float(part or 0) * unit for part, unit in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:
-        raise InputError(f"invalid duration {text!r}; expected 90s, 10m, 3h50m, 1d or a number of seconds")
-    return seconds

@@ -151,7 +151,8 @@ class Shape:
             count = f" of {least}" if least and least == most else f" of {least} or more" if least else ""
             return f"a mapping with {', '.join(keys)}" if keys else f"a mapping{count}"
         nouns = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text", "null": "null"}
-        return nouns.get(str(kind), "a value") + _range(schema)
+        examples = f" such as {', '.join(map(str, schema['examples']))}" if "examples" in schema else ""
+        return nouns.get(str(kind), "a value") + _range(schema) + examples
 
 
 @cache
@@ -218,7 +219,7 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
     schema = shape.at(parts, value) or {}
     options = shape.options(schema)
     what = f"{show(wrong)} is out of range" if _is_out_of_range(wrong, options) else f"invalid value {show(wrong)}"
-    what += f"; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}"
+    what += f"; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}{_quoted(node, options)}"
     return parts, Problem(node.at, path, what)
 
 
@@ -245,6 +246,16 @@ def _close(value: Any, options: list[Schema]) -> str:
     choices = [str(choice) for option in options for choice in option.get("enum", [])]
     close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6) if isinstance(value, str) else []
     return f"did you mean {close[0]}? " if close else ""
+
+
+def _quoted(node: Node, options: list[Schema]) -> str:
+    """What to write where text is allowed and stands without quotes, so that YAML reads it as something else."""
+    written = node.written or ("" if node.value is None else str(node.value))
+    texts = any(option.get("type") == "string" and not {"enum", "const"} & option.keys() for option in options)
+    numbers = any(option.get("type") in ("integer", "number", "boolean") for option in options)
+    if not texts or numbers or isinstance(node.value, str | tuple | Mapping) or not written:
+        return ""
+    return f"; quote it: '{written}'"
 
 
 def _below(value: Any, part: str | int) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,11 +37,15 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Node:
-    """A value with the place it was read from; `value` is a scalar, a tuple of nodes, or a mapping of entries."""
+    """A value with the place it was read from; `value` is a scalar, a tuple of nodes, or a mapping of entries.
+
+    `written`: the characters of a scalar in the file, where they are not its value: `3.10`, which is the number 3.1.
+    """
 
     value: Scalar | tuple[Node, ...] | Mapping[str, Entry]
     at: Position
     path: str
+    written: str | None = field(default=None, compare=False)
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -185,7 +189,8 @@ class _Builder:
             node = Node(tuple(items), self._at(event), path)
         else:
             assert isinstance(event, ScalarEvent)  # likewise
-            node = Node(self._scalar(event, path), self._at(event), path)
+            value = self._scalar(event, path)
+            node = Node(value, self._at(event), path, None if isinstance(value, str) else event.value)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node

@@ -8,27 +8,17 @@ from __future__ import annotations
 import os
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NoReturn, get_origin
+from typing import Any, Literal, NoReturn, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.common.stopping import duration
+from harness.common.durations import PositiveSeconds, Seconds
 from harness.common.validation import shape_of, show, suggestion
 from harness.errors import EXIT_RUNS_FAILED, InputError
 from harness.store.lease import Timing
 from harness.tasks.protocol import Accelerator
 from harness.tracking.login import choose, home_folder
-
-
-def _seconds(value: object) -> object:
-    try:
-        return duration(value) if isinstance(value, str) else value
-    except InputError as error:
-        raise ValueError(str(error)) from error
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  # or text such as 90s, 10m, 3h50m
 
 
 class WorkerOptions(BaseModel):
@@ -45,9 +35,9 @@ class WorkerOptions(BaseModel):
     stop_after: Seconds | None = None
     track: Literal["auto", "wandb", "none"] = "auto"
     checkpoint_every: Seconds | None = None  # None: depends on what a checkpoint costs
-    poll_s: float = Field(1.0, gt=0)
-    beat_s: float = Field(Timing.beat_s, gt=0)
-    stale_s: float = Field(Timing.stale_s, gt=0)
+    poll_s: PositiveSeconds = 1.0
+    beat_s: PositiveSeconds = Timing.beat_s
+    stale_s: PositiveSeconds = Timing.stale_s
     one_stage: bool = False  # do not train the plans that follow
     with_parent: bool = False  # stop when standard input is closed
     runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"

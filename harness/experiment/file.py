@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from harness.common.durations import PositiveDuration
 from harness.experiment.claims import Levels
 from harness.tasks.command.model import Program
 
@@ -155,7 +156,9 @@ class Search(_Strict):
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="total number of trials; default: 100")
     seeds: TrialSeeds | None = Field(None, description="runs per trial, averaged; default: 1")
-    budget: Text | None = Field(None, description="total training time after which no trial starts, such as 20h")
+    budget: PositiveDuration | None = Field(
+        None, description="total training time after which no trial starts, such as 20h or a number of seconds"
+    )
     first: tuple[Patch, ...] | None = Field(None, description="configurations to try first, after the base")
     confirm: Confirm | None = None
 

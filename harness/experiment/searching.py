@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from harness.common.durations import duration
 from harness.common.nested import flatten
-from harness.common.stopping import duration
 from harness.common.validation import validate
 from harness.common.yaml_nodes import Entry, Node, from_plain
-from harness.errors import InputError, Position, Problem
+from harness.errors import Position, Problem
 from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.parameters import Parameters
@@ -77,7 +77,7 @@ class _Reader:
             prune_after=section.prune_after or DEFAULT_PRUNE_AFTER,
             trials=section.trials or DEFAULT_TRIALS,
             seeds=section.seeds or 1,
-            budget_s=self._budget(section.budget),
+            budget_s=None if section.budget is None else duration(section.budget),
             first=tuple(values for place, values in enumerate(first) if values not in first[:place]),
             base_in_space=own is not None,
             confirm=section.confirm,
@@ -137,13 +137,6 @@ class _Reader:
             allowed = "use tpe, which learns from them, or random or nsga2, which skip what is out of bounds"
             self._problem(at, f"cmaes does not support constraints; {allowed}")
         return sampler, pruner
-
-    def _budget(self, text: str | None) -> float | None:
-        try:
-            return None if text is None else duration(text)
-        except InputError as error:
-            self._problem(self.node.entries["budget"].node, str(error))
-            return None
 
     def _first(self, space: Sequence[Range | Categorical]) -> list[Values]:
         section = self.node.get("first")

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.common.stopping import duration
 from harness.errors import InputError
 from harness.execution.options import WorkerOptions
-from harness.slurm.site import ReportJob, Site, clock
+from harness.slurm.site import ReportJob, Site, clock, whole_minutes
 
 TEMPLATES = Path(__file__).parent
 DIRECTIVES = re.compile(r"(^#SBATCH .*\n)+", re.MULTILINE)
@@ -108,12 +107,12 @@ def check(script: str) -> None:
         raise InputError(f"{read.stderr.strip()}\n{advice}")
 
 
-def _common(site: Site, partition: str | None, time: str, cpus: int | None, memory: str | None) -> list[str]:
+def _common(site: Site, partition: str | None, time: float | str, cpus: int | None, memory: str | None) -> list[str]:
     return [
         *_given("--partition", partition),
         *_given("--account", site.account),
         *_given("--qos", site.qos),
-        f"--time={clock(60 * -(-duration(time) // 60))}",
+        f"--time={clock(whole_minutes(time))}",
         "--nodes=1",
         "--ntasks=1",
         *_given("--cpus-per-task", cpus),

@@ -6,26 +6,40 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from harness.common.stopping import duration
-from harness.common.validation import validate
+from harness.common.durations import Duration, duration, is_plain, shown, spelled
+from harness.common.validation import show, validate
 from harness.common.yaml_nodes import read_file
 from harness.errors import InputError, Problem
 from harness.execution.options import WorkerOptions
 from harness.tasks.protocol import Accelerator
 
 LONGEST_WARNING_S = 65535  # SLURM's limit of --signal
+LONGEST_TIME_S = 24_855 * 86_400  # SLURM reads --time as 32-bit seconds: a longer one becomes another
+LIKELY_MINUTES = 60  # a plain number below this was probably meant as minutes, which it is for sbatch
 
 
-def _duration(text: str) -> str:
-    try:
-        seconds = duration(text)
-    except InputError as error:
-        raise ValueError(str(error)) from error
-    if seconds < 1:
-        raise ValueError(f"{text!r} is too short; must be at least 1s")
-    return text
+def _time_limit(written: float | str) -> float | str:
+    seconds = duration(written)
+    if not 1 <= seconds <= LONGEST_TIME_S:
+        raise ValueError(f"invalid duration {show(written)}; must be from 1s to {spelled(LONGEST_TIME_S)}")
+    if seconds < LIKELY_MINUTES and is_plain(written):
+        short, long = spelled(seconds), spelled(60 * seconds)
+        raise ValueError(
+            f"{short} is probably too short: plain numbers are seconds here; write {long}, or {short} if it is meant"
+        )
+    return written
+
+
+def _at_least_a_second(written: float | str) -> float | str:
+    if duration(written) < 1:
+        raise ValueError(f"invalid duration {show(written)}; must be at least 1s")
+    return written
+
+
+def _argument(value: object) -> object:
+    return f"{value}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _word(text: str) -> str:
@@ -50,8 +64,10 @@ def _path(text: str) -> str:
     return text
 
 
+Argument = Annotated[str, BeforeValidator(_argument)]  # a number stands for its text: [--threads, 4]
 Word = Annotated[str, AfterValidator(_word)]
-Duration = Annotated[str, AfterValidator(_duration)]
+TimeLimit = Annotated[Duration, AfterValidator(_time_limit)]
+Margin = Annotated[Duration, AfterValidator(_at_least_a_second)]
 SbatchOption = Annotated[str, AfterValidator(_option)]
 Folder = Annotated[str, AfterValidator(_path)]
 
@@ -61,14 +77,14 @@ class ReportJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     partition: Word | None = None
-    time: Duration = "1h"
+    time: TimeLimit = "1h"
     cpus: int = Field(1, ge=1)
     memory: Word | None = None
     sbatch: tuple[SbatchOption, ...] = ()
 
 
 class Site(BaseModel):
-    """One cluster. Durations: 4h, 3h50m, 90s; null or omitted: the cluster's default."""
+    """One cluster. Durations: 4h, 3h50m, 90s, 1-12:00:00, a number of seconds; null or omitted: the cluster's default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     accelerator: Accelerator  # of the workers; this machine need not have it
@@ -76,8 +92,8 @@ class Site(BaseModel):
     account: Word | None = None
     qos: Word | None = None
     constraint: Word | None = None
-    time: Duration  # limit of one array task; it is requeued until all runs have finished
-    margin: Duration = "5m"  # time before the limit at which a worker writes its checkpoint and stops
+    time: TimeLimit  # limit of one array task; it is requeued until all runs have finished
+    margin: Margin = "5m"  # time before the limit at which a worker writes its checkpoint and stops
     gres: Word | None = None  # such as gpu:1; a worker uses one GPU
     cpus: int | None = Field(None, ge=1)  # processors of a worker
     memory: Word | None = None  # such as 16G
@@ -88,16 +104,17 @@ class Site(BaseModel):
     python: Word | None = None  # null: the submitting python, or `python` with `activate` or `container`
     scratch: Folder | None = None  # on the node's local disk, for a copy of the decoded images
     idle: Duration | None = None  # how long a worker waits for other workers
-    worker: tuple[str, ...] = ()  # further options of `harness worker`
+    worker: tuple[Argument, ...] = ()  # further options of `harness worker`
     sbatch: tuple[SbatchOption, ...] = ()  # further options of sbatch
     report: ReportJob = ReportJob()
 
     @model_validator(mode="after")
     def _fits(self) -> Site:
+        margin = shown(self.margin)
         if not self.margin_s * 2 <= self.time_s:
-            raise ValueError(f"margin {self.margin} is too long for time {self.time}; must be at most half of it")
+            raise ValueError(f"margin {margin} is too long for time {shown(self.time)}; must be at most half of it")
         if self.margin_s > LONGEST_WARNING_S:
-            raise ValueError(f"margin {self.margin} is longer than SLURM's limit for --signal; must be at most 18h")
+            raise ValueError(f"margin {margin} is longer than SLURM's limit for --signal; must be at most 18h")
         gpu = self.gres is not None or any("gpu" in option or "gres" in option for option in self.sbatch)
         if self.accelerator == "cuda" and not gpu:
             raise ValueError("accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch")
@@ -106,7 +123,7 @@ class Site(BaseModel):
     @property
     def time_s(self) -> float:
         """`time` in seconds, rounded up to minutes as SLURM does."""
-        return 60.0 * math.ceil(duration(self.time) / 60)
+        return whole_minutes(self.time)
 
     @property
     def margin_s(self) -> int:
@@ -132,6 +149,11 @@ def read_site(path: Path) -> Site:
         except InputError as error:
             raise InputError([Problem(arguments.at, arguments.path, str(error))]) from error
     return site
+
+
+def whole_minutes(time: float | str) -> float:
+    """A time limit in seconds, rounded up to minutes as SLURM does."""
+    return 60.0 * math.ceil(duration(time) / 60)
 
 
 def clock(seconds: float) -> str:

@@ -27,10 +27,10 @@ class Resources(BaseModel):
         None, description="nodes; more than 1 needs a cluster; default: 1"
     )
 
-    @field_validator("memory")
+    @field_validator("memory", mode="before")  # also of a number, which lacks a unit
     @classmethod
-    def _is_a_size(cls, value: str | None) -> str | None:
-        if value is not None and (not (found := MEMORY.fullmatch(value)) or int(found[1]) == 0):
+    def _is_a_size(cls, value: object) -> object:
+        if value is not None and (not (found := MEMORY.fullmatch(str(value))) or int(found[1]) == 0):
             raise ValueError(f"{value!r} is not an amount of memory; expected a number with K, M, G or T, such as 64G")
         return value
 

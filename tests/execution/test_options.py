@@ -40,8 +40,8 @@ def test_every_problem_is_reported_with_its_option() -> None:
         "invalid value for --threads: '0'; expected an integer from 1",
         "invalid value for --retry: 'pruned'; choose from: failed, diverged",
         "invalid value for --keep: 'all'; choose from: weights",
-        "invalid value for --stop-after: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d or a number of seconds",
-        "invalid value for --beat-s: '0'; expected a number above 0",
+        "invalid value for --stop-after: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d, 1-12:30:00 or a number of seconds",
+        "invalid value for --beat-s: invalid duration '0'; must be above 0",
         "unknown option --tracks; did you mean --track?",
     ]
 

@@ -9,13 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from harness.common.choices import Style
-from harness.common.stopping import duration
-from harness.errors import InputError
+from harness.common.durations import PositiveDuration, duration
 from harness.tasks.command.cases import CaseFile, keys_of
 from harness.tasks.command.measure import Measure, Strict, Text
 from harness.tasks.resources import NOTHING, Resources
@@ -76,9 +75,7 @@ class ProgramStep(Strict):
         description="files and folders whose content affects the result, relative to directory; added to the files that the "
         "command names and what these import, unless written as {only: […]}; '!*.cache' leaves files out",
     )
-    timeout: Annotated[float, Field(gt=0)] | Text | None = Field(
-        None, description="time limit, such as 2h30m or a number of seconds; default: none"
-    )
+    timeout: PositiveDuration | None = Field(None, description="time limit, such as 2h30m or a number of seconds; default: none")
     resources: Resources = Field(
         NOTHING,
         exclude_if=lambda value: value == NOTHING,
@@ -97,22 +94,10 @@ class ProgramStep(Strict):
             raise ValueError(f"{value!r} has ** within a name; {advice}")
         return value
 
-    @field_validator("timeout")
-    @classmethod
-    def _is_a_duration(cls, value: float | str | None) -> float | str | None:
-        if isinstance(value, str):
-            try:
-                seconds = duration(value)
-            except InputError as error:
-                raise ValueError(str(error)) from error
-            if seconds <= 0:
-                raise ValueError(f"{value!r} must be above 0")
-        return value
-
     @property
     def timeout_s(self) -> float | None:
         """Seconds; None: no limit."""
-        return duration(self.timeout) if isinstance(self.timeout, str) else self.timeout
+        return None if self.timeout is None else duration(self.timeout)
 
     @property
     def listed(self) -> tuple[str, ...]:

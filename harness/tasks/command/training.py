@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.common.durations import spelled
 from harness.tasks.command.evaluation import Evaluation
 from harness.tasks.command.fault import FROM_OUTSIDE, failure, last_line
 from harness.tasks.command.files.followers import followers
@@ -82,7 +83,7 @@ class CommandTraining(Training):
             limit = self.definition.timeout_s
             if limit is not None and time.monotonic() - self._began > limit:
                 raise TrainingFailed(
-                    "timeout", f"ran longer than its timeout of {self._timeout()}{self._last_output()}", "timeout"
+                    "timeout", f"ran longer than its timeout of {spelled(limit)}{self._last_output()}", "timeout"
                 )
             data = program.read(POLL_S)
             self._take(data or b"", program.metrics())
@@ -231,10 +232,6 @@ class CommandTraining(Training):
         if self._silent:
             return f"the program exited with code 0 but printed nothing, so {metric} is missing; {OTHER_WAYS}"
         return f"{self.output.why_missing(metric)}; {OTHER_WAYS}{self._last_output()}"
-
-    def _timeout(self) -> str:
-        written = self.definition.timeout
-        return written if isinstance(written, str) else f"{written:g} s"
 
     def _last_output(self) -> str:
         return last_line(bytes(self._tail))

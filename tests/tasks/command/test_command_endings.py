@@ -156,7 +156,7 @@ def test_a_program_that_never_ends_runs_into_its_timeout(store, tmp_path):
 
 def test_a_timeout_in_seconds_is_quoted_with_its_unit(store, tmp_path):
     end = the_end(store, tmp_path, "import time; time.sleep(60)", timeout=1)
-    assert end.error == "ran longer than its timeout of 1 s; it printed nothing"
+    assert end.error == "ran longer than its timeout of 1s; it printed nothing"
 
 
 def test_a_program_that_closes_its_output_goes_on(store, tmp_path):

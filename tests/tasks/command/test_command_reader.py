@@ -38,7 +38,7 @@ def test_knobs_are_the_configuration_and_their_defaults_tell_the_types(tmp_path)
     assert refused(tmp_path, own + wrong) == [
         "e.yaml:7:19: variants.a.n: invalid value 2.5; expected an integer",
         "e.yaml:7:35: variants.b.fast: invalid value 1; expected true or false",
-        "e.yaml:7:48: variants.c.opt: invalid value 3; expected text",
+        "e.yaml:7:48: variants.c.opt: invalid value 3; expected text; quote it: '3'",
         "e.yaml:7:56: variants.d.lrr: unknown key; did you mean lr?",
     ]
 
@@ -73,7 +73,7 @@ def test_limits_and_choices_of_the_long_form_hold(tmp_path):
         ("  command: x {knobs}\n  knobs: {a: {default: x, to: 3}}\n", "e.yaml:5:14: task.knobs.a: from and to need a numeric default, not 'x'; use choice"),
         ("  command: x {knobs}\n  knobs: {a: {default: 1.0, choice: [1, 2]}}\n", "e.yaml:5:14: task.knobs.a: 1 has another type than the default 1.0; use values of one type (0.0 is a float, 0 an integer)"),
         ("  command: x {knobs}\n  knobs: {a: 1, b: {default: 2, flag: --a}}\n", "e.yaml:5:20: task.knobs.b: has the same flag --a as a; use another flag"),
-        ("  command: x\n  timeout: soon\n", "e.yaml:5:12: task.timeout: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d or a number of seconds"),
+        ("  command: x\n  timeout: soon\n", "e.yaml:5:12: task.timeout: invalid duration 'soon'; expected 90s, 10m, 3h50m, 1d, 1-12:30:00 or a number of seconds"),
         ("  command: x\n  environment: {HARNESS_SEED: 1}\n", "e.yaml:5:17: task.environment.HARNESS_SEED: HARNESS_SEED is set by the harness; use another name"),
         ("  command: x\n  resume: -r\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add {step} to each text, and (?P<step>\d+) to each pattern"),
         ("  command: x\n  resume: -r\n  metrics: {a: {goal: minimize, pattern: 'a (?P<value>.*)'}, b: {goal: minimize, pattern: '(?P<step>.*) b (?P<value>.*)'}}\n", r"e.yaml:5:11: task.resume: needs the step of each row, because a resumed program may repeat some; add {step} to each text, and (?P<step>\d+) to each pattern"),
