@@ -159,7 +159,7 @@ def test_a_setting_of_the_name_is_the_setting(tmp_path):
     )
     assert plan.variants["b"] == {"resources": "many", "gpus": 1}
     assert plan.variants["c"] == {"resources": "few", "gpus": 2}
-    assert requested(plan) == dict.fromkeys("abc", {"gpus": 4})
+    assert requested(plan) == {label: {"gpus": 4} for label in "abc"}
     assert planned(tmp_path, command="x --gpus={gpus} {knobs}", task=task, settings=["resources=many"]).rehearsal
 
 
@@ -172,8 +172,9 @@ def test_a_setting_of_a_python_task_is_meant_by_variants_and_the_top_level_by_th
     )
     plan = make_plan(load_experiment(path))
     assert [plan.variants[label]["resources"]["gpus"] for label in "abc"] == [1, 2, 4]
-    assert requested(plan) == dict.fromkeys("abc", {"gpus": 3})
-    assert make_plan(load_experiment(path, None, ["resources.cpus=2"])).rehearsal
+    assert requested(plan) == {label: {"gpus": 3} for label in "abc"}
+    path.write_text("question: '?'\ntask: own_resources:OWN\nseeds: 2\n")
+    assert make_plan(load_experiment(path, None, ["resources.cpus=2"])).variants["base"]["resources"]["cpus"] == 2
 
 
 def stepped(folder, pretrain=None, **keys):

@@ -72,7 +72,9 @@ def test_the_host_is_the_node_of_a_slurm_job():
 
 
 def task(command, **keys):
-    return CommandTask(Program.model_validate({"command": command, "metrics": {"loss": {"text": "loss {value}"}}, **keys}))
+    return CommandTask(
+        Program.model_validate({"command": command, "metrics": {"loss": {"goal": "minimize", "text": "loss {value}"}}, **keys})
+    )
 
 
 def test_numbers_are_filled_in_and_a_knob_of_the_name_wins():
