@@ -68,6 +68,7 @@ from harness.reporting.phrases.remarks import (
     word,
 )
 from harness.reporting.phrases.required import unmet
+from harness.reporting.phrases.resources import needs, resources
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     counted_runs,
@@ -128,6 +129,7 @@ __all__ = [
     "listed",
     "loop",
     "margin",
+    "needs",
     "not_consistent",
     "not_needed",
     "notes",
@@ -144,6 +146,7 @@ __all__ = [
     "reading",
     "registration",
     "rehearsal",
+    "resources",
     "results_option",
     "retrospective",
     "retrospective_claims",
