@@ -145,7 +145,7 @@ def torchvision() -> Finding:
 
 def accelerators() -> Finding:
     """The GPUs that torch can use, or those that it cannot."""
-    from harness.execution.devices import visible_gpus
+    from harness.execution.machine.gpus import visible_gpus
 
     try:
         cuda: Any = importlib.import_module("torch").cuda
