@@ -36,9 +36,11 @@ def here(tmp_path):
 
     class Here:
         root = nvidia(tmp_path / "root", 2)
-        environment = {"HARNESS_GPU_LOCKS": str(tmp_path / "leases"), "PATH": ""}
         leases = GpuLeases(tmp_path / "leases")
-        said: list[str] = []
+
+        def __init__(self):
+            self.environment = {"HARNESS_GPU_LOCKS": str(self.leases.folder), "PATH": ""}
+            self.said = []
 
         def allocate(self, workers="auto", *, needs=ANYTHING, share=1, runs=100, device="cuda", **environment):
             environment = {**self.environment, **environment}
@@ -50,7 +52,6 @@ def here(tmp_path):
             with self.allocate(*arguments, **options) as slots:
                 return [",".join(gpu.name for gpu in slot.gpus) for slot in slots]
 
-    Here.said = []
     return Here()
 
 
@@ -183,7 +184,7 @@ def test_a_folder_that_cannot_hold_leases_is_said_and_stops_nothing(here, tmp_pa
     )
 
 
-def test_the_files_are_for_all_users_of_the_machine(here, tmp_path):
+def test_the_files_are_for_all_users_of_the_machine(tmp_path):
     before = os.umask(0o077)
     try:
         leases = GpuLeases(tmp_path / "new/leases")
@@ -202,7 +203,7 @@ def test_a_lease_of_another_user_holds():
         Path(folder).chmod(0o755)
         leases = GpuLeases(Path(folder) / "leases")
         lease = leases.take(Gpu("0", uuid=nvidia_uuid(0)))
-        code = f"import os; os.setuid(65534)\n{HOLDER.replace('time.sleep(600)', '')}"
+        code = HOLDER.replace("time.sleep(600)", "").replace("print", "import os; os.setuid(65534)\nprint", 1)
         command = [sys.executable, "-c", code, str(leases.folder)]
         found = [subprocess.run([*command, nvidia_uuid(number)], capture_output=True, text=True, check=True) for number in (0, 1)]
         os.close(lease)
