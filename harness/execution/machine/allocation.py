@@ -88,8 +88,9 @@ def _take(
     try:
         leases = GpuLeases(folder)
         with _one_at_a_time(folder):
-            # What computes on a GPU that is leased is the work of a harness command.
-            busy = {gpu: computing[gpu.identity] for gpu in gpus if gpu.identity in computing and not leases.holders(gpu)}
+            busy = {gpu: computing[gpu.identity] for gpu in gpus if gpu.identity in computing}
+            for gpu in leases.holders(busy):
+                del busy[gpu]  # what computes on a GPU that is leased is the work of a harness command
             seats = _seats(leases, [gpu for gpu in gpus if gpu not in busy], size, request.share, count)
             if len(seats) < (count if request.workers != "auto" else 1):
                 _close(seats)
@@ -103,7 +104,7 @@ def _take(
         return (groups * request.share)[:count]
     if len(seats) < (count if request.workers != "auto" else 1):
         _close(seats)
-        raise DeviceError(_in_use({gpu: leases.holders(gpu) for gpu in gpus}, len(seats), size, request))
+        raise DeviceError(_in_use(leases.holders(gpus), len(seats), size, request))
     for gpu in dict.fromkeys(gpu for seat in seats for gpu in seat.gpus if gpu in busy):
         say(f"GPU {gpu.name} is also used by {', '.join(map(str, busy[gpu]))}; too few other GPUs are free")
     return seats
@@ -145,7 +146,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 def _in_use(holders: Mapping[Gpu, Sequence[str]], free: int, size: int, request: Request) -> str:
     """The error when other commands use too many GPUs: who uses which, what is free, what to do."""
-    users = "; ".join(f"GPU {gpu.name} by {', '.join(each)}" for gpu, each in holders.items() if each)
+    users = "; ".join(f"GPU {gpu.name} by {', '.join(each)}" for gpu, each in holders.items())
     whose = f" ({users})" if users else ""
     fit = f"{free} worker{' fits' if free == 1 else 's fit'}" if free else "no worker fits"
     advice = f"use --workers {free} or auto, or wait until they have finished" if free else "wait until they have finished"

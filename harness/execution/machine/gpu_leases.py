@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,16 +61,14 @@ class GpuLeases:
         os.close(whole)
         return None
 
-    def holders(self, gpu: Gpu, proc: Path = Path("/proc")) -> list[str]:
-        """The processes that hold the GPU, as far as this user may know: their numbers and commands."""
-        path = self._file(gpu)
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            return []
-        pids = sorted({*_with_lock(found, proc), *_with_file(path, found, proc)} - {os.getpid()})
-        commands = {pid: _command(pid, proc) for pid in pids}
-        return [f"process {pid}" + (f" ({command})" if command else "") for pid, command in commands.items()]
+    def holders(self, gpus: Iterable[Gpu], proc: Path = Path("/proc")) -> dict[Gpu, list[str]]:
+        """GPU -> the processes that hold it, as far as this user may know: their numbers and commands. Free ones are left out."""
+        files = {gpu: self._file(gpu) for gpu in gpus}
+        existing = [path for path in files.values() if path.exists()]
+        found = _with_locks(existing, proc)
+        # A lock outlives the process that took it in those that inherited it, which the kernel does not list.
+        found |= _with_files([path for path in existing if not found.get(path)], proc)
+        return {gpu: [_described(pid, proc) for pid in sorted(found[path])] for gpu, path in files.items() if found.get(path)}
 
     def _file(self, gpu: Gpu, place: str = "") -> Path:
         return self.folder / f"{gpu.identity.replace('/', '_')}{place}"
@@ -99,33 +97,46 @@ def _open(path: Path) -> int:
     return os.open(path, flags)
 
 
-def _with_lock(found: os.stat_result, proc: Path) -> Iterator[int]:
-    """Processes that took a lock on a file, of any user. A lock that outlives the process that took it keeps its number."""
-    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+def _with_locks(paths: Sequence[Path], proc: Path) -> dict[Path, set[int]]:
+    """File -> the other living processes, of any user, that the kernel lists as having locked it."""
+    places: dict[str, Path] = {}
+    for path in paths:
+        status = path.stat()
+        places[f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"] = path
+    found: dict[Path, set[int]] = {}
     with suppress(OSError):
         for line in (proc / "locks").read_text().splitlines():
-            words = line.split()
-            if "FLOCK" in words and place in words:
-                pid = int(words[words.index(place) - 1])
-                if (proc / str(pid)).exists():
-                    yield pid
+            words = line.split()  # 1: FLOCK ADVISORY WRITE 4711 08:01:2097 0 EOF
+            if len(words) == 8 and words[1] == "FLOCK" and words[5] in places and _is_another(proc / words[4]):
+                found.setdefault(places[words[5]], set()).add(int(words[4]))
+    return found
 
 
-def _with_file(path: Path, found: os.stat_result, proc: Path) -> Iterator[int]:
-    """Processes of this user that have the file open."""
-    for folder in proc.iterdir():
-        if folder.name.isdigit():
+def _with_files(paths: Sequence[Path], proc: Path) -> dict[Path, set[int]]:
+    """File -> the other processes of this user that have it open."""
+    found: dict[Path, set[int]] = {}
+    sought = {str(path.resolve()): path for path in paths}
+    for folder in proc.iterdir() if sought else ():
+        if folder.name.isdigit() and _is_another(folder):
             with suppress(OSError):  # it has ended, or it is another user's
-                for link in (folder / "fd").iterdir():
-                    if link.readlink() == path.resolve() and os.path.samestat(link.stat(), found):
-                        yield int(folder.name)
-                        break
+                for entry in os.scandir(folder / "fd"):
+                    with suppress(OSError):
+                        path = sought.get(os.readlink(entry.path))  # noqa: PTH115 - of thousands of files
+                        if path is not None:
+                            found.setdefault(path, set()).add(int(folder.name))
+    return found
 
 
-def _command(pid: int, proc: Path) -> str:
+def _is_another(process: Path) -> bool:
+    return process.name != str(os.getpid()) and process.exists()
+
+
+def _described(pid: int, proc: Path) -> str:
+    """`process 4711 (python -m harness run …)`."""
     try:
         words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
-        return ""
+        words = []
     line = " ".join(word.decode(errors="replace") for word in words if word)
-    return line if len(line) <= LONGEST_COMMAND else line[: LONGEST_COMMAND - 1] + "…"
+    shown = line if len(line) <= LONGEST_COMMAND else f"{line[: LONGEST_COMMAND - 1]}…"
+    return f"process {pid} ({shown})" if shown else f"process {pid}"

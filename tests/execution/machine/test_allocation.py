@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,22 @@ def holder(here):
         [sys.executable, "-c", HOLDER, str(here.leases.folder), nvidia_uuid(0)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.readline() == "True\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def inherited(*leases):
+    """A process that has open files of this one, which closes them."""
+    with subprocess.Popen(["sleep", "600"], pass_fds=leases) as child:
+        for lease in leases:
+            os.close(lease)
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def test_a_command_has_its_gpus_for_itself_and_gives_them_back(here):
@@ -108,11 +123,10 @@ def test_a_killed_command_holds_nothing(here, holder):
 
 def test_a_lease_ends_with_the_last_process_that_inherited_it(here):
     lease = here.leases.take(Gpu("0", uuid=nvidia_uuid(0)))
-    with subprocess.Popen(["sleep", "600"], pass_fds=[lease]) as child:
-        os.close(lease)
-        assert here.leases.holders(Gpu("0", uuid=nvidia_uuid(0))) == [f"process {child.pid} (sleep 600)"]
+    with inherited(lease) as child:
+        gpu = Gpu("0", uuid=nvidia_uuid(0))
+        assert here.leases.holders([gpu]) == {gpu: [f"process {child.pid} (sleep 600)"]}
         assert here.given() == ["1"]
-        child.kill()
     assert here.given() == ["0", "1"]
 
 
@@ -160,12 +174,9 @@ def test_gpus_that_others_compute_on_are_used_last_and_said(here, tmp_path):
 
 
 def test_what_computes_under_a_shared_lease_is_no_reason_to_avoid_a_gpu(here, tmp_path):
-    lease, place = here.leases.share(Gpu("0", uuid=nvidia_uuid(0)), 2)
-    with subprocess.Popen(["sleep", "600"], pass_fds=[lease, place]) as child:
-        os.close(lease), os.close(place)
+    with inherited(*here.leases.share(Gpu("0", uuid=nvidia_uuid(0)), 2)) as child:
         path = nvidia_smi(tmp_path / "bin", [f"{nvidia_uuid(0)}, {child.pid}, 10 MiB"])
         assert here.given(PATH=path, share=2) == ["0", "1", "1"]
-        child.kill()
 
 
 @pytest.mark.parametrize("script", ["exit 9", "echo No devices were found", "echo 'NVIDIA-SMI has failed, 1, 2, 3'"])
@@ -220,7 +231,7 @@ def test_holders_of_other_users_are_read_off_the_locks_of_the_kernel(here, tmp_p
     (proc / "81/cmdline").write_bytes(b"python\0-m\0harness.run\0" + b"x" * 80 + b"\0")
     lines = [f"1: FLOCK  ADVISORY  WRITE {pid} {place} 0 EOF" for pid in (81, 82)]
     (proc / "locks").write_text("\n".join([*lines, "1: -> FLOCK  ADVISORY  WRITE 81 00:00:1 0 EOF", "2: POSIX  ADVISORY"]))
-    assert here.leases.holders(gpu, proc) == [f"process 81 (python -m harness.run {'x' * 37}…)"]
+    assert here.leases.holders([gpu], proc) == {gpu: [f"process 81 (python -m harness.run {'x' * 37}…)"]}
 
 
 @pytest.mark.parametrize(("workers", "share"), [(0, 1), (257, 1), ("all", 1), (True, 1), (1.5, 1), (1, 0), (1, 65)])
