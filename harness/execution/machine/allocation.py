@@ -29,7 +29,7 @@ class Request:
     share: int = 1
 
     def __post_init__(self) -> None:
-        choices.check_workers(self.workers)
+        object.__setattr__(self, "workers", choices.check_workers(self.workers))  # the text of a number becomes the number
         if not 1 <= self.share <= choices.MOST_SHARED:
             raise InputError(f"invalid value for --share-gpu: {self.share!r}; expected 1 to {choices.MOST_SHARED}")
 

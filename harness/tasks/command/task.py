@@ -208,7 +208,7 @@ class CommandTask(Task):
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
         """The environment of this process plus variables of the definition and the harness; no GPU is visible to CPU runs."""
-        found = {"PYTHONUNBUFFERED": "1", **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {})}
+        found = {"PYTHONUNBUFFERED": "1", **(NO_GPU if device == "cpu" else {})}
         found = self._variables(found)
         if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)
@@ -240,6 +240,7 @@ def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collectio
     return kept | {name: value for name, value in ours.items() if name not in given}
 
 
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "-1"}  # ROCm may take an empty value for none
 WANDB_FOLDER = "wandb"  # in $WANDB_DIR; it exists before the first checkpoint
 WANDB_OTHERS = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_DISABLED")
 CHANGED_ADVICE = (
