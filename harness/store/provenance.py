@@ -250,8 +250,8 @@ def module_files(module: Path) -> list[Path]:
 def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus"), renderers: Path = Path("/sys/class/drm")) -> str:
     """The model of the processor, or of the accelerator that this process uses; `cuda` if it is not known (yet).
 
-    The drivers (NVIDIA's `gpus`, AMD's `renderers`) list all GPUs of the machine, not only the visible ones: if they are of several models, only torch can
-    tell which one is used, after CUDA was initialized.
+    The drivers (NVIDIA's `gpus`, AMD's `renderers`) list all GPUs of the machine, not only the visible ones: if they are of
+    several models, only torch can tell which one is used, after CUDA was initialized.
     """
     if device == "cuda":
         models = {_field(path, "Model") for path in gpus.glob("*/information")}
