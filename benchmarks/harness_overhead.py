@@ -26,8 +26,8 @@ from record import machine, write
 from sides import ratios
 
 from harness.execution.attempt import attempt
-from harness.execution.devices import cpus
 from harness.execution.job import AttemptOptions
+from harness.execution.machine.processors import cpus
 from harness.execution.plan_worker import job
 from harness.execution.process import use_threads
 from harness.experiment import load_experiment

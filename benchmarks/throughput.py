@@ -29,7 +29,7 @@ from roofline import measure, work
 from sides import Side, answer, ask_together, ratios
 from versions import HARNESS, PLAIN, VERSIONS, worker
 
-from harness.execution.devices import cpus
+from harness.execution.machine.processors import cpus
 from harness.tasks.cifar_resnet.config import Config
 
 NETWORKS: Mapping[str, Mapping[str, Any]] = {

@@ -106,6 +106,7 @@ def compare(
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
+    share_gpu: cli_options.ShareGpu = 1,
     device: cli_options.Device = "auto",
     stop_after: cli_options.StopAfter = None,
     idle: cli_options.Idle = None,
@@ -207,7 +208,14 @@ def compare(
             shell.show(dry_run_screen.dry_run(preview))
     else:
         outcome = run_experiment(
-            found.experiment, results, device=device, replan=replan, loop=loop, workers=workers, options=options
+            found.experiment,
+            results,
+            device=device,
+            replan=replan,
+            loop=loop,
+            workers=workers,
+            share_gpu=share_gpu,
+            options=options,
         ).requiring(require, results)
         outcome.show(results, as_json)
         raise typer.Exit(outcome.exit_code)

@@ -8,16 +8,19 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
 from harness.terminal.command_line import main_of
+
+if TYPE_CHECKING:
+    from harness.execution.machine.gpus import Gpu
 
 PACKAGES = (
     "torch",
@@ -36,6 +39,7 @@ PACKAGES = (
 OLDEST_PYTHON = (3, 11)
 LITTLE_DISK_BYTES = 5 * 10**9  # a large experiment's checkpoints, and a data set's cache
 NO_DISK_BYTES = 2 * 10**8
+SELECTORS = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")  # the variables that hide GPUs
 
 
 @dataclass(frozen=True)
@@ -143,21 +147,44 @@ def torchvision() -> Finding:
     return Finding("torchvision", "ok", f"{vision.__version__}")
 
 
-def accelerators() -> Finding:
-    """The GPUs that torch can use, or those that it cannot."""
-    from harness.execution.devices import visible_gpus
+def accelerators(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Finding:
+    """The GPUs that torch can use, or those that it cannot, and who uses them; `root` is the folder of the machine's files."""
+    from harness.execution.machine.gpus import visible_gpus
 
     try:
         cuda: Any = importlib.import_module("torch").cuda
         names = [cuda.get_device_name(index) for index in range(cuda.device_count())] if cuda.is_available() else []
     except Exception as error:  # as for torch
         return Finding("accelerators", "problem", f"torch cannot list them: {_one_line(error)}", "see the line about torch")
+    gpus = visible_gpus(environment, root)
+    driver = "ROCm" if any(gpu.kind == "rocm" for gpu in gpus) else "CUDA"
+    mig = ", MIG devices" if any(gpu.kind == "mig" for gpu in gpus) else ""
+    used = "".join(f"; {user}" for user in _users_of(gpus, environment))
     if names:
-        return Finding("accelerators", "ok", f"{len(names)} CUDA: {', '.join(names)}")
-    if visible_gpus():
-        advice = "install a torch built for the CUDA version that nvidia-smi shows"
-        return Finding("accelerators", "note", f"{visible_gpus()} NVIDIA GPU found, but this torch cannot use it", advice)
+        return Finding("accelerators", "ok", f"{len(names)} {driver}{mig}: {', '.join(names)}{used}")
+    if gpus:
+        vendor = "AMD" if driver == "ROCm" else "NVIDIA"
+        shows = "rocm-smi" if driver == "ROCm" else "nvidia-smi"
+        advice = f"install a torch built for the {driver} version that {shows} shows; programs of your own may use them"
+        return Finding("accelerators", "note", f"{len(gpus)} {vendor} GPU found, but this torch cannot use it{used}", advice)
+    hidden = {name: environment[name] for name in SELECTORS if name in environment}
+    if hidden and visible_gpus({}, root):
+        what = ", ".join(f"{name}={value}" for name, value in hidden.items())
+        return Finding("accelerators", "note", f"none; {what} hides the GPUs of this machine", "unset it, or request a GPU")
     return Finding("accelerators", "note", "none; runs train on the CPU", "start with a small profile: --profile smoke")
+
+
+def _users_of(gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[str]:
+    """Which GPUs harness commands and other processes use, in words."""
+    from harness.execution.machine import foreign
+    from harness.execution.machine.gpu_leases import GpuLeases, lease_folder
+
+    folder = lease_folder(environment)
+    held = GpuLeases(folder).holders(gpus) if gpus and folder.is_dir() else {}
+    computing = foreign.processes(environment) if gpus else {}
+    users = [f"GPU {gpu.name} in use by harness: {', '.join(each)}" for gpu, each in held.items()]
+    others = {gpu: computing[gpu.identity] for gpu in gpus if gpu.identity in computing and gpu not in held}
+    return users + [f"GPU {gpu.name} in use by {', '.join(map(str, each))}" for gpu, each in others.items()]
 
 
 def threads(environment: Mapping[str, str]) -> Finding:

@@ -29,6 +29,7 @@ def run(
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
+    share_gpu: cli_options.ShareGpu = 1,
     device: cli_options.Device = "auto",
     stop_after: cli_options.StopAfter = None,
     idle: cli_options.Idle = None,
@@ -96,7 +97,15 @@ def run(
             raise typer.Exit(EXIT_BAD_INPUT)
         return
     outcome = run_experiment(
-        loaded, results, device=device, seeds=seeds, first_seed=first_seed, replan=replan, workers=workers, options=options
+        loaded,
+        results,
+        device=device,
+        seeds=seeds,
+        first_seed=first_seed,
+        replan=replan,
+        workers=workers,
+        share_gpu=share_gpu,
+        options=options,
     )
     outcome = outcome.requiring(require, results)
     outcome.show(results, as_json)

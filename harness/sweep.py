@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 def study_of(experiment: Experiment, device: choices.Device = "auto", trials: int | None = None) -> Study:
     """The search of an experiment; `trials` replaces the declared target. Raises InputError, DataError, DeviceError."""
-    from harness.execution.devices import resolve_device
+    from harness.execution.devices import check_requested_gpus, resolve_device
+    from harness.experiment.resources import needed
     from harness.experiment.study import make_study
 
     if trials is not None and trials < 1:
         raise InputError(f"invalid value for --trials: {trials}; must be at least 1")
     created = datetime.now(UTC).isoformat(timespec="microseconds")
-    return make_study(experiment, resolve_device(device), trials, created)
+    accelerator = resolve_device(device)
+    study = make_study(experiment, accelerator, trials, created)
+    check_requested_gpus(device, accelerator, needed(study))
+    return study
 
 
 def run_search(
@@ -43,23 +47,29 @@ def run_search(
     device: choices.Device = "auto",
     storage: str | None = None,
     replan: bool = False,
-    workers: int = 1,
+    workers: choices.Workers = 1,
+    share_gpu: int = 1,
     options: WorkerOptions | None = None,
 ) -> SearchOutcome:
     """Run trials in worker processes up to the target, show progress on stderr, confirm the best trials, write the reports.
 
-    `experiment`, `profile`, `name`: as in `run_experiment`.
+    `experiment`, `profile`, `name`, `workers`, `share_gpu`: as in `run_experiment`.
     `storage`: see `harness.search.storage.address`. A second call resumes the search; a higher `trials` extends it.
     Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a changed search, and an unusable storage or
     results folder.
     """
+    from harness.execution.machine.allocation import Request, allocated
     from harness.execution.options import WorkerOptions
     from harness.experiment.load import as_experiment
+    from harness.experiment.resources import needed
+    from harness.launch.remaining import trials_left
     from harness.launch.search_supervisor import supervise_search
-    from harness.search.reconcile import prepare
+    from harness.search.reconcile import prepare, resolve_study
     from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
+    from harness.terminal.shell import say
 
+    request = Request(workers, share_gpu)
     experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check()
@@ -67,7 +77,10 @@ def run_search(
     store = Store.open(Path(results))
     if not replan:
         refuse_other_storage(store.paths.study(requested.name), url)
-    return supervise_search(store, prepare(store, requested, replan), options, workers, url=url, replan=replan)
+    study, replaces = resolve_study(store, requested, replan)
+    left = study.trials if replaces else trials_left(store, study, url, options)
+    with allocated(needed(study), options.device or study.accelerator, request, left, say) as slots:
+        return supervise_search(store, prepare(store, requested, replan), options, slots, url=url, replan=replan)
 
 
 def sweep(
@@ -86,6 +99,7 @@ def sweep(
     ] = None,
     replan: cli_options.Replan = False,
     workers: cli_options.Workers = 1,
+    share_gpu: cli_options.ShareGpu = 1,
     device: cli_options.Device = "auto",
     storage: Annotated[
         str | None,
@@ -130,7 +144,15 @@ def sweep(
         _preview(loaded, results, device, trials, storage, replan, as_json)
         return
     outcome = run_search(
-        loaded, results, trials=trials, device=device, storage=storage, replan=replan, workers=workers, options=options
+        loaded,
+        results,
+        trials=trials,
+        device=device,
+        storage=storage,
+        replan=replan,
+        workers=workers,
+        share_gpu=share_gpu,
+        options=options,
     )
     outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)

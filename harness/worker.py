@@ -10,6 +10,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -25,10 +27,13 @@ from harness.errors import (
     PlanChanged,
     StoreError,
 )
+from harness.execution.machine.allocation import ONE, allocated
+from harness.execution.machine.gpus import selecting
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.execution.worker_loop import AcceleratorUnusableError, Worker, say
 from harness.experiment.plan import Plan
+from harness.experiment.resources import needed
 from harness.experiment.study import Study
 from harness.search.storage import storage_url
 from harness.search.worker import SearchWorker
@@ -126,12 +131,28 @@ def worker(
     if options.with_parent:
         stop.with_parent()
     try:
-        code = _work(*open_work(plan), options, stop)
+        store, work = open_work(plan)
+        with _own_gpus(work, options):
+            code = _work(store, work, options, stop)
     except AcceleratorUnusableError:
         # A new program in the same process gets a new accelerator context.
         words = [str(plan), *options.after(time.monotonic() - began).arguments()]
         os.execv(sys.executable, [*python_command.command("harness.worker"), *words])
     raise typer.Exit(options.runs_failed_code if code == EXIT_RUNS_FAILED else code)
+
+
+@contextmanager
+def _own_gpus(work: Plan | Study, options: WorkerOptions) -> Iterator[None]:
+    """Leases on as many GPUs as a run needs, which are then the only ones that this process uses.
+
+    `harness run` and SLURM give theirs to the workers that they start.
+    """
+    if options.with_parent or "SLURM_JOB_ID" in os.environ:
+        yield
+        return
+    with allocated(needed(work), options.device or work.accelerator, ONE, 1, say) as (slot,):
+        os.environ.update(selecting(slot.gpus) if slot.gpus else {})
+        yield
 
 
 def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop: Stop) -> int:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from machines import nvidia, nvidia_smi, nvidia_uuid, rocm
 
 from harness import doctor
 from harness.doctor import Finding
+from harness.execution.machine.gpu_leases import GpuLeases
+from harness.execution.machine.gpus import Gpu
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -95,3 +100,32 @@ def test_every_check_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         "threads",
     ]
     assert {finding["state"] for finding in findings} <= {"ok", "note"}
+
+
+def test_gpus_are_named_with_their_users(tmp_path: Path) -> None:
+    path = nvidia_smi(tmp_path / "bin", [f"{nvidia_uuid(1)}, 4711, 1024 MiB", f"{nvidia_uuid(0)}, {os.getpid()}, 9 MiB"])
+    environment = {"HARNESS_GPU_LOCKS": str(tmp_path / "leases"), "PATH": path}
+    root, leases = nvidia(tmp_path / "nvidia", 3), GpuLeases(tmp_path / "leases")
+    lease = leases.take(Gpu("0", uuid=nvidia_uuid(0)))
+    assert lease is not None
+    with subprocess.Popen(["sleep", "600"], pass_fds=[lease]) as child:
+        os.close(lease)
+        finding = doctor.accelerators(environment, root)
+        child.kill()
+    assert finding.what.endswith(
+        f"GPU 0 in use by harness: process {child.pid} (sleep 600); GPU 1 in use by process 4711 (1024 MiB)"
+    )
+    assert finding.what.startswith("3 NVIDIA GPU found, but this torch cannot use it; ")
+
+
+@pytest.mark.parametrize("value", ["NoDevFiles", "", "-1"])
+def test_a_variable_that_hides_the_gpus_is_named(tmp_path: Path, value: str) -> None:
+    finding = doctor.accelerators({"CUDA_VISIBLE_DEVICES": value}, nvidia(tmp_path, 2))
+    assert finding.what == f"none; CUDA_VISIBLE_DEVICES={value} hides the GPUs of this machine"
+
+
+def test_amd_gpus_are_named(tmp_path: Path) -> None:
+    finding = doctor.accelerators({"HARNESS_GPU_LOCKS": str(tmp_path / "leases"), "PATH": ""}, rocm(tmp_path, 2))
+    assert finding.what == "2 AMD GPU found, but this torch cannot use it"
+    assert finding.advice is not None
+    assert "ROCm" in finding.advice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,7 +72,25 @@ Sd = Annotated[
         "which to compute the power",
     ),
 ]
-Workers = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="number of worker processes", rich_help_panel=HOW)]
+Workers = Annotated[
+    Any,  # choices.Workers, which typer does not know
+    typer.Option(
+        metavar="N|auto",
+        parser=choices.check_workers,
+        help="number of worker processes; auto: as many as this machine has GPUs for, or processors",
+        rich_help_panel=HOW,
+    ),
+]
+ShareGpu = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=choices.MOST_SHARED,
+        metavar="N",
+        help="number of runs that may share a GPU, for small models",
+        rich_help_panel=HOW,
+    ),
+]
 Device = Annotated[
     choices.Device,
     typer.Option(metavar="auto|cpu|cuda", help="where to train; auto: a GPU if there is one", rich_help_panel=HOW),

@@ -1,61 +1,37 @@
-"""Which GPUs and how many processors this process may use, found without torch."""
+"""Where runs train: the value of --device -> accelerator, by the GPUs that this process may use. Without torch."""
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import get_args
 
 from harness.common.choices import Device, check_choice
 from harness.errors import DeviceError
+from harness.execution.machine.gpus import visible_gpus
 from harness.tasks.protocol import Accelerator
-
-
-def gpu_names(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> tuple[str, ...]:
-    """Valid entries of CUDA_VISIBLE_DEVICES, in order: those it has, else the driver's devices by number."""
-    present = len(list((root / "proc/driver/nvidia/gpus").glob("*")))
-    if present == 0:
-        present = sum(1 for path in (root / "dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name))
-    if present == 0:
-        return ()
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return tuple(str(number) for number in range(present))
-    names: list[str] = []
-    for name in (part.strip() for part in visible.split(",")):
-        if not name or name.startswith("-") or (name.isdigit() and int(name) >= present):
-            break  # as CUDA does: an invalid entry hides those after it
-        names.append(name)
-    return tuple(names)
-
-
-def visible_gpus() -> int:
-    """How many GPUs this process may use."""
-    return len(gpu_names())
+from harness.tasks.resources import Resources
 
 
 def resolve_device(device: Device, gpus: int | None = None) -> Accelerator:
     """`auto` is cuda if a GPU is visible. Raises InputError for an unknown device, DeviceError for cuda without a GPU."""
     check_choice("--device", device, get_args(Device))
-    present = visible_gpus() if gpus is None else gpus
+    present = len(visible_gpus()) if gpus is None else gpus
     if device == "cuda" and present == 0:
         raise DeviceError(
-            "--device cuda: no GPU is visible (no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides it); allowed here: cpu, auto"
+            "--device cuda: no GPU is visible (no NVIDIA or AMD driver, or a variable such as CUDA_VISIBLE_DEVICES hides it); "
+            "allowed here: cpu, auto"
         )
     if device == "auto":
         return "cuda" if present else "cpu"
     return device
 
 
-def cpus() -> int:
-    """How many processors this process may use: its affinity mask, and its control group's quota."""
-    count = len(os.sched_getaffinity(0))
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.exists():
-        allowed, period = quota.read_text().split()
-        if allowed != "max":
-            count = min(count, math.ceil(int(allowed) / int(period)))
-    return max(1, count)
+def check_requested_gpus(device: Device, resolved: Accelerator, needs: Mapping[str, Resources]) -> None:
+    """Raises DeviceError if runs request GPUs and `auto` became cpu: training on the CPU must be meant."""
+    for label, need in needs.items():
+        if device == "auto" and resolved == "cpu" and need.gpus:
+            whose = f" of variant {label!r}" if label else ""
+            raise DeviceError(
+                f"resources.gpus: {need.gpus}{whose}: no GPU is visible here; train on the CPU with --device cpu, or on a "
+                "cluster with harness submit"
+            )

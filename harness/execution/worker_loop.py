@@ -19,8 +19,8 @@ from harness.common.stopping import Stop
 from harness.errors import Interrupted, StoreError
 from harness.execution import failures
 from harness.execution.attempt import attempt
-from harness.execution.devices import cpus
 from harness.execution.job import AttemptOptions, Job
+from harness.execution.machine.processors import cpus
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.store import atomic

@@ -9,16 +9,20 @@ from typing import Any
 
 from harness.common import choices
 from harness.execution import loops
-from harness.execution.devices import resolve_device
+from harness.execution.devices import check_requested_gpus, resolve_device
+from harness.execution.machine.allocation import Request, allocated
 from harness.execution.options import WorkerOptions
 from harness.execution.recording import save_plan
 from harness.execution.stages import resolve_plan
 from harness.experiment import Experiment
 from harness.experiment.load import as_experiment
 from harness.experiment.plan import Plan, make_plan
+from harness.experiment.resources import needed
 from harness.launch.outcome import PlanOutcome
 from harness.launch.plan_supervisor import supervise_plan
+from harness.launch.remaining import runs_left
 from harness.store.records import Store
+from harness.terminal.shell import say
 
 
 def plan_experiment(
@@ -39,7 +43,9 @@ def plan_experiment(
     InputError, DataError, DeviceError.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    requested = make_plan(experiment, resolve_device(device), seeds, created, first_seed=first_seed)
+    accelerator = resolve_device(device)
+    requested = make_plan(experiment, accelerator, seeds, created, first_seed=first_seed)
+    check_requested_gpus(device, accelerator, needed(requested))
     if loop is not None:
         requested = loops.member(store, loop, experiment.alpha, requested, record=joins)
     return resolve_plan(store, requested, replan)
@@ -56,21 +62,27 @@ def run_experiment(
     first_seed: int | None = None,
     replan: bool = False,
     loop: str | None = None,
-    workers: int = 1,
+    workers: choices.Workers = 1,
+    share_gpu: int = 1,
     options: WorkerOptions | None = None,
 ) -> PlanOutcome:
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
     `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
-    `loop`: the name of the loop of comparisons that the plan is a member of.
+    `loop`: the name of the loop of comparisons that the plan is a member of. `workers`: "auto" fills the machine.
+    `share_gpu`: the number of runs that may share a GPU. The GPUs are leased: no other command on this machine takes them.
     A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
-    stops at once. Raises HarnessError for bad input and for an unusable results folder; failed runs are part of the outcome.
+    stops at once. Raises HarnessError for bad input, for a machine that is too small or in use, and for an
+    unusable results folder; failed runs are part of the outcome.
     """
+    request = Request(workers, share_gpu)
     experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
     store = Store.open(Path(results))
     plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed, loop=loop)
-    save_plan(store, plan, replaces)
-    return supervise_plan(store, plan, options, workers, replan)
+    left = runs_left(store, plan, options)
+    with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
+        save_plan(store, plan, replaces)
+        return supervise_plan(store, plan, options, slots, replan)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.analysis.look_levels import levels_for
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
+from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_view import PlanView
 from harness.execution.schedule import Schedule, has_interim_looks
@@ -34,15 +35,15 @@ Records = Mapping[str, Record]
 READ_AT_ONCE = 2  # running runs, twice a second
 
 
-def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, workers: int = 1, replan: bool = False) -> PlanOutcome:
-    """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to.
+def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], replan: bool = False) -> PlanOutcome:
+    """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to; a worker a slot.
 
     `options.stop_after` counts from now. With `replan` the plans that follow replace stored ones. Signals and errors: see
     `supervise`.
     """
     start, stage_options = time.monotonic(), options
     while True:
-        outcome, stopped = _supervise_one(store, plan, stage_options, workers)
+        outcome, stopped = _supervise_one(store, plan, stage_options, slots)
         if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # shown before hours of training
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
         if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or next_plan(plan, outcome.records) is None:
@@ -61,14 +62,14 @@ def options_of_next_stage(options: WorkerOptions, start: float) -> WorkerOptions
     return options.after(time.monotonic() - start).replaced(track="none" if unmirrored else options.track)
 
 
-def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, workers: int) -> tuple[PlanOutcome, bool]:
+def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot]) -> tuple[PlanOutcome, bool]:
     """The outcome of one plan, and whether a signal asked to stop."""
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
     device, schedule = plan.accelerator, work.schedule
-    view = progress(plan, name, metrics[name], store.paths, workers=workers, device=device, schedule=schedule)
+    view = progress(plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule)
     before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
-    records, pool = supervise(store, work, view, options, workers)
+    records, pool = supervise(store, work, view, options, slots)
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, SEVERITY, PlanChanged
+from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, task_of
@@ -28,9 +29,9 @@ from harness.terminal.live_search import progress
 
 
 def supervise_search(
-    store: Store, study: Study, options: WorkerOptions, workers: int = 1, *, url: str | None = None, replan: bool = False
+    store: Store, study: Study, options: WorkerOptions, slots: Sequence[Slot], *, url: str | None = None, replan: bool = False
 ) -> SearchOutcome:
-    """Train the trials of `study`, which is saved already, up to its target, then the confirmation of the best of them.
+    """Train the trials of `study`, which is saved already, up to its target, then the confirmation of the best; a worker a slot.
 
     `url`: see `harness.search.storage.storage_url`. Signals and errors: see `supervise`.
     """
@@ -38,11 +39,11 @@ def supervise_search(
         start, watch = time.monotonic(), Watch(Timing(), Holder.here())
         with closing(TrialBroker(store.paths.study(study.name), study, url, watch)) as broker:
             broker.prepare(watch)
-            outcome = _search(store, StudyTrials(store, broker, watch), options, workers)
+            outcome = _search(store, StudyTrials(store, broker, watch), options, slots)
         if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
 
             def train(plan: Plan) -> PlanOutcome:
-                return supervise_plan(store, plan, options_of_next_stage(options, start), workers, replan)
+                return supervise_plan(store, plan, options_of_next_stage(options, start), slots, replan)
 
             confirmation = _confirm(store, study, outcome.trials, replan, train)
             if confirmation is not None:
@@ -51,15 +52,15 @@ def supervise_search(
         return replace(outcome, report=write_report(study.name, store.paths.root))
 
 
-def _search(store: Store, work: StudyTrials, options: WorkerOptions, workers: int) -> SearchOutcome:
+def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot]) -> SearchOutcome:
     """Train until the target is met; starts no workers if it is met already."""
     study, trials = work.study, work.read()
-    view = progress(study, result_metrics(task_of(study)), store, workers=workers)
+    view = progress(study, result_metrics(task_of(study)), store, workers=len(slots))
     if work.is_met(trials) and not (options.retry and any(trial.retriable for trial in trials)):
         with view:
             view.update(trials)
         return SearchOutcome(work.exit_code(EXIT_OK, trials), (), None, study, trials)
-    trials, pool = supervise(store, work, view, options, workers)
+    trials, pool = supervise(store, work, view, options, slots)
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation remains

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from harness.errors import StoreError
+from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
 from harness.reporting.pages.live_report import LiveReport
@@ -45,15 +46,15 @@ class Work(Protocol[State]):
 
 
 def supervise(
-    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, workers: int
+    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, slots: Sequence[Slot]
 ) -> tuple[State, Workers]:
-    """Train `work` in `workers` child processes until all have left; returns its final state and the workers.
+    """Train `work` in child processes, one in each slot, until all have left; returns its final state and the workers.
 
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 lets the workers finish their step and write checkpoints, a second one stops
     them immediately. Raises HarnessError.
     """
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
-    pool = Workers(store, work.target, workers, work.accelerator, options.replaced(one_stage=True, track="none"))
+    pool = Workers(store, work.target, slots, work.accelerator, options.replaced(one_stage=True, track="none"))
     with mirror, _forward_signals(pool), pool, view:
         state = work.read()
         view.update(state)

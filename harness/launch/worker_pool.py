@@ -1,4 +1,4 @@
-"""Child processes that work on one plan or search and share GPUs and processors; one that dies is restarted.
+"""Child processes that work on one plan or search, each in its slot of this machine; one that dies is restarted.
 
 Each child has its own session, so that Ctrl-C reaches only the parent, which forwards it. Children stop when their standard input
 is closed, so none is left behind by a killed parent.
@@ -25,7 +25,7 @@ from harness.errors import (
     SEVERITY,
     HarnessError,
 )
-from harness.execution.devices import cpus, gpu_names
+from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
@@ -91,44 +91,42 @@ class _Child:
 class Workers:
     """Child workers of one target. A context manager: leaving it stops those that still run and waits for their checkpoints.
 
-    Unless `options` say otherwise, they train on `device` and share the processors evenly. `options.stop_after` counts from now,
-    also for those that are restarted later.
+    Unless `options` say otherwise, they train on `device` with as many threads as their slots have processors. They inherit the
+    leases of their slots. `options.stop_after` counts from now, also for those that are restarted later.
     """
 
     def __init__(
         self,
         store: Store,
         target: Target,
-        count: int,
+        slots: Sequence[Slot],
         device: Accelerator = "cpu",
         options: WorkerOptions | None = None,
         *,
         environment: Mapping[str, str] | None = None,
-        gpus: Sequence[str] | None = None,
     ) -> None:
         options = options or WorkerOptions()
-        self.store, self.target, self.count, self.device = store, target, count, options.device or device
+        self.store, self.target, self.slots, self.device = store, target, tuple(slots), options.device or device
         self.options = options.replaced(
             device=self.device,
-            threads=options.threads or max(1, cpus() // count),
+            threads=options.threads or min(slot.cpus for slot in slots),
             # All children, including restarted ones, retry only results older than this: nothing is retried twice.
             retry_before=options.retry_before or now(),
             with_parent=True,
             runs_failed_code=EXIT_WORKER_RUNS_FAILED,
         )
         self.environment = dict(os.environ if environment is None else environment)
-        self.gpus = tuple(gpu_names(self.environment) if gpus is None else gpus)
         self._start = time.monotonic()
         self._children: list[_Child] = []
         self.asked_to_stop = False
         self._stopping = False
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.slots)
 
     def start(self) -> None:
         """Raises StoreError if a log cannot be written."""
-        for number in range(self.count):
+        for number in range(len(self)):
             log = self.store.paths.worker_log(self.target.name, number)
             atomic.make_folder(log.parent)
             start = log.stat().st_size if log.exists() else 0
@@ -207,13 +205,6 @@ class Workers:
                 child.process.stdin.close()  # makes them stop
         self.wait()
 
-    def settings(self, number: int) -> dict[str, str]:
-        """Environment variables that give child `number` its GPU and its share of the processors."""
-        found = {"OMP_NUM_THREADS": str(max(1, cpus() // self.count))}
-        if self.device == "cuda" and self.gpus:
-            found["CUDA_VISIBLE_DEVICES"] = self.gpus[number % len(self.gpus)]
-        return found
-
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         options = self.options.after(time.monotonic() - self._start)
         command = [*python_command.command("harness.worker"), str(self.target.path), *options.arguments()]
@@ -228,7 +219,8 @@ class Workers:
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
-                    env={**self.environment, **self.settings(number)},
+                    env={**self.environment, **self.slots[number].settings},
+                    pass_fds=self.slots[number].leases,
                     start_new_session=True,
                 )
             except OSError as error:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from toy_task import MISSING
 
-from harness.errors import DeviceError, HarnessError
-from harness.execution.devices import gpu_names, resolve_device
+from harness.errors import HarnessError
+from harness.execution.machine.slots import equal_shares
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Workers, plan_target
 
@@ -23,56 +23,10 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
 
 
-def machine(root, gpus):
-    """A root folder of a machine with so many GPUs, as the driver shows them."""
-    for number in range(gpus):
-        (root / "proc/driver/nvidia/gpus" / f"0000:0{number}:00.0").mkdir(parents=True)
-    return root
-
-
-def test_a_machine_without_a_driver_has_no_gpus(tmp_path):
-    assert gpu_names({}, tmp_path) == ()
-    assert gpu_names({"CUDA_VISIBLE_DEVICES": "0,1"}, tmp_path) == ()
-
-
-def test_gpus_are_counted_by_the_driver_and_else_by_device_files(tmp_path):
-    assert gpu_names({}, machine(tmp_path / "a", 3)) == ("0", "1", "2")
-    (tmp_path / "b/dev").mkdir(parents=True)
-    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / "b/dev" / name).touch()
-    assert gpu_names({}, tmp_path / "b") == ("0", "1")
-
-
-@pytest.mark.parametrize(
-    ("visible", "names"),
-    [
-        ("", ()),
-        ("-1", ()),
-        ("1", ("1",)),
-        ("2, 0", ("2", "0")),
-        ("1,-1,0", ("1",)),
-        ("0,7,1", ("0",)),
-        ("GPU-8932f937,1", ("GPU-8932f937", "1")),
-    ],
-)
-def test_visible_devices_are_obeyed_as_cuda_reads_them(tmp_path, visible, names):
-    assert gpu_names({"CUDA_VISIBLE_DEVICES": visible}, machine(tmp_path, 4)) == names
-
-
-def test_a_missing_device_is_refused_with_the_choices():
-    with pytest.raises(DeviceError, match=r"no GPU is visible .*allowed here: cpu, auto"):
-        resolve_device("cuda", gpus=0)
-    assert [resolve_device("auto", gpus=0), resolve_device("auto", gpus=1), resolve_device("cpu", gpus=1)] == [
-        "cpu",
-        "cuda",
-        "cpu",
-    ]
-
-
 def test_children_train_the_plan_and_their_output_is_kept(store, toy_plan, environment):
     plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
     store.save_plan(plan)
-    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), equal_shares(2), options=QUICK, environment=environment) as workers:
         assert workers.wait() == 0
     assert len(workers) == 2
     assert workers.codes == (0, 0)
@@ -83,7 +37,7 @@ def test_children_train_the_plan_and_their_output_is_kept(store, toy_plan, envir
 def test_a_run_that_kills_its_workers_fails_and_the_others_complete(store, toy_plan, environment):
     plan = toy_plan({"deadly": {"die_at": 1}, "base": {}})
     store.save_plan(plan)
-    with Workers(store, plan_target(store, plan), 1, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), equal_shares(1), options=QUICK, environment=environment) as workers:
         assert workers.wait() == 1
     assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["failed", "completed"]
     assert store.record(plan.runs[0].id).reason == "killed"
@@ -93,7 +47,7 @@ def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan
     plan = toy_plan({"broken": {"fail_at": 1}, "base": {}}, seeds=2)
     store.save_plan(plan)
     for options in (QUICK, QUICK.replaced(retry=("failed",))):
-        with Workers(store, plan_target(store, plan), 2, options=options, environment=environment) as workers:
+        with Workers(store, plan_target(store, plan), equal_shares(2), options=options, environment=environment) as workers:
             assert workers.wait() == 1
     for run in plan.runs[::2]:
         assert len(list(store.paths.run(run.id).folder.glob("result.*.json"))) == 1
@@ -102,7 +56,7 @@ def test_a_retry_happens_once_however_many_children_and_restarts(store, toy_plan
 def test_bad_input_comes_back_as_one_line_for_people(store, toy_plan, environment):
     plan = toy_plan({"base": {"data": "missing"}})
     store.save_plan(plan)
-    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), equal_shares(2), options=QUICK, environment=environment) as workers:
         assert workers.wait() == 2
     assert workers.errors() == (MISSING,)
 
@@ -117,7 +71,13 @@ def pool(store, toy_plan, environment, tmp_path):
         store.save_plan(plan)
         paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
         options = WorkerOptions(**options)
-        return Workers(store, plan_target(store, plan), count, options=options, environment={**environment, "PYTHONPATH": paths})
+        return Workers(
+            store,
+            plan_target(store, plan),
+            equal_shares(count),
+            options=options,
+            environment={**environment, "PYTHONPATH": paths},
+        )
 
     return make
 
@@ -162,7 +122,9 @@ def test_a_task_that_ends_its_process_fails_its_run_and_not_the_others(store, to
     plan = toy_plan({"base": {}, "fatal": {"effect": 1.0}})
     store.save_plan(plan)
     paths = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
-    with Workers(store, plan_target(store, plan), 1, options=QUICK, environment={**environment, "PYTHONPATH": paths}) as workers:
+    with Workers(
+        store, plan_target(store, plan), equal_shares(1), options=QUICK, environment={**environment, "PYTHONPATH": paths}
+    ) as workers:
         assert workers.wait() == 1
     assert [record.state for record in store.records(run.id for run in plan.runs).values()] == ["completed", "failed"]
 
@@ -170,7 +132,7 @@ def test_a_task_that_ends_its_process_fails_its_run_and_not_the_others(store, to
 def test_stopping_loses_nothing_and_is_reported(store, toy_plan, environment):
     plan = toy_plan({"base": {"sleep": 0.02, "steps": 5000}}, seeds=2)
     store.save_plan(plan)
-    with Workers(store, plan_target(store, plan), 2, options=QUICK, environment=environment) as workers:
+    with Workers(store, plan_target(store, plan), equal_shares(2), options=QUICK, environment=environment) as workers:
         deadline = time.monotonic() + 60
         while not all(store.paths.run(run.id).provenance.exists() for run in plan.runs):
             assert workers.poll()
@@ -184,7 +146,7 @@ def test_stopping_loses_nothing_and_is_reported(store, toy_plan, environment):
 def test_children_that_left_for_lack_of_work_are_restarted(store, toy_plan, environment):
     plan = toy_plan({"slow": {"sleep": 0.25}}, seeds=1)
     store.save_plan(plan)
-    workers = Workers(store, plan_target(store, plan), 2, options=QUICK.replaced(idle=0), environment=environment)
+    workers = Workers(store, plan_target(store, plan), equal_shares(2), options=QUICK.replaced(idle=0), environment=environment)
     workers.start()
     while not workers.codes:
         workers.poll()
@@ -210,8 +172,10 @@ def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, env
     store.save_plan(plan)
     script = (
         "import sys; from pathlib import Path\n"
+        "from harness.execution.machine.slots import equal_shares\n"
         "from harness.launch.worker_pool import Workers, plan_target; from harness.store.records import Store\n"
-        "store = Store.open(Path(sys.argv[1])); workers = Workers(store, plan_target(store, store.load_plan('toys')), 1)\n"
+        "store = Store.open(Path(sys.argv[1]))\n"
+        "workers = Workers(store, plan_target(store, store.load_plan('toys')), equal_shares(1))\n"
         "workers.start(); workers.wait()"
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(store.paths.root)], env=environment)
@@ -225,12 +189,3 @@ def test_children_of_a_killed_parent_stop_with_a_checkpoint(store, toy_plan, env
         time.sleep(0.02)
     assert store.record(plan.runs[0].id).state == "interrupted"
     assert run.checkpoint.exists()
-
-
-def test_gpus_and_threads_are_divided(store, toy_plan, environment):
-    plan = toy_plan()
-    store.save_plan(plan)
-    workers = Workers(store, plan_target(store, plan), 4, "cuda", gpus=("0", "GPU-1"), environment=environment)
-    settings = [workers.settings(number) for number in range(4)]
-    assert [setting["CUDA_VISIBLE_DEVICES"] for setting in settings] == ["0", "GPU-1", "0", "GPU-1"]
-    assert {int(setting["OMP_NUM_THREADS"]) for setting in settings} == {max(1, len(os.sched_getaffinity(0)) // 4)}

@@ -12,7 +12,8 @@ from harness.errors import DeviceError
 from harness.tasks.resources import Resources
 
 PORTS = range(20_000, 32_768)  # Linux takes those above for connections that programs make
-VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "-1"}  # ROCm may take an empty value for a missing one
+VISIBLE = tuple(NO_GPU)
 
 
 def host_name(environment: Mapping[str, str] = os.environ) -> str:
@@ -59,7 +60,7 @@ def visible_gpus(device: str, resources: Resources, environment: Mapping[str, st
     Empty if it requests no number: then it sees those of the worker. A run on the CPU sees none.
     """
     if device == "cpu":
-        return dict.fromkeys(VISIBLE, "")
+        return dict(NO_GPU)
     if resources.gpus is None:
         return {}
     given = {name: _names(environment[name])[: resources.gpus] for name in VISIBLE if name in environment}
