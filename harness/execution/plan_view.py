@@ -73,7 +73,7 @@ class PlanView:
         return self._clock() - self._heard.get(run_id, -math.inf) < HEARD_S
 
     def running(self, run_ids: Iterable[str]) -> Sequence[str]:
-        """Those of the runs that are running. For the next look, observes a lease of those of which no notice was heard lately."""
+        """Those of the runs that are running. For the next look, observes one lease of those not heard of lately, in turns."""
         running = [run_id for run_id in run_ids if self.records[run_id].state == "running"]
         if silent := [run_id for run_id in running if not self.is_heard(run_id)]:
             self._turn += 1
