@@ -56,8 +56,12 @@ class Target:
 
 def plan_target(store: Store, plan: Plan) -> Target:
     """The runs of a plan and their steps."""
-    folders = [store.paths.run(run_id).folder for run_id in (*(run.id for run in plan.runs), *known_steps(plan))]
-    return Target(plan.name, store.paths.plan(plan.name), lambda: folders)
+    own = {*(run.id for run in plan.runs), *known_steps(plan)}
+
+    def begun() -> Iterable[Path]:
+        return [store.paths.run(name).folder for name in atomic.names(store.paths.runs) if name in own]
+
+    return Target(plan.name, store.paths.plan(plan.name), begun)
 
 
 def study_target(store: Store, name: str) -> Target:
@@ -126,11 +130,12 @@ class Workers:
 
     def start(self) -> None:
         """Raises StoreError if a log cannot be written."""
+        leases = self._leases()
         for number in range(len(self)):
             log = self.store.paths.worker_log(self.target.name, number)
             atomic.make_folder(log.parent)
             start = log.stat().st_size if log.exists() else 0
-            self._children.append(_Child(number, log, start, self._spawn(number, log), self._leases()))
+            self._children.append(_Child(number, log, start, self._spawn(number, log), leases))
 
     def poll(self) -> bool:
         """Restart dead children; returns whether any is alive. Call it about every half second."""

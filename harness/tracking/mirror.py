@@ -22,6 +22,7 @@ from harness.errors import StoreError
 from harness.experiment.steps import known_steps
 from harness.store import atomic, lease
 from harness.store.lease import Holder
+from harness.store.notices import Notices
 from harness.store.provenance import now
 from harness.store.records import Store
 from harness.store.trial_runs import trial_runs, trial_steps
@@ -32,11 +33,11 @@ from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader, read_provenance
 
 NICE = 10  # training goes first
-RUNS_PER_POLL = 1000  # runs checked by each poll: about 5 ms
+RUNS_PER_POLL = 5  # runs checked by each poll besides those that a notice names, which may be lost
 
 
 class Runs:
-    """The runs of a session's plan or search; `changed` finds those whose folder changed, cheaply."""
+    """The runs of a session's plan or search; `changed` finds those whose folder changed, cheaply: workers post notices."""
 
     def __init__(self, store: Store, session: Session) -> None:
         self._store = store
@@ -45,6 +46,7 @@ class Runs:
         self._known_trials: set[int] = set()
         plan = None if self._search else store.load_plan(target.stem)
         self._ids = list(dict.fromkeys([*known_steps(plan, of_programs=True), *(run.id for run in plan.runs)])) if plan else []
+        self._notices = Notices(store.paths, plan.name if plan else target.parent.name, Holder.here().machine)
         self._next = -1
         self._seen: dict[str, tuple[int, int]] = {}  # modification time of the folder, and number of polls since
 
@@ -60,14 +62,23 @@ class Runs:
         return self._ids
 
     def changed(self, most: int | None = None) -> Iterator[str]:
-        """Of the next `most` runs (None: all), those whose folder changed since their last check."""
-        ids = self.ids()
+        """The runs of which a worker of this machine has posted something; of the next `most` runs (None: all) those whose folder
+        changed.
+        """
+        posted = self._notices.read() if self._notices.rung() else ()
+        heard = dict.fromkeys(each.run_id for each in posted if each.machine == self._notices.here)
+        if heard or most is None:
+            known = set(self.ids())
+            yield from (run_id for run_id in heard if run_id in known)
+        begun = set(atomic.names(self._store.paths.runs)) if most is None else None
+        ids = self._ids
         for _ in range(len(ids) if most is None else min(most, len(ids))):
             self._next = (self._next + 1) % len(ids)
-            if self._has_changed(ids[self._next]):
-                yield ids[self._next]
+            run_id = ids[self._next]
+            if (begun is None or run_id in begun) and self.has_changed(run_id):
+                yield run_id
 
-    def _has_changed(self, run_id: str) -> bool:
+    def has_changed(self, run_id: str) -> bool:
         """Each lease, row and result changes the folder's time; as clocks are coarse, a change is reported twice."""
         try:
             changed = self._store.paths.run(run_id).folder.stat().st_mtime_ns
@@ -87,6 +98,7 @@ class Mirror:
         self.runs = Runs(store, session)
         self._here = here or Holder.here()
         self._watched: set[str] = set()  # checked by every poll: runs in training, and those that another process delivers
+        self._workers: dict[str, Holder] = {}  # of open runs in training
         self._shown: dict[str, int] = {}  # open run -> number of its lease
         self._done: dict[str, int] = {}  # run -> number of its last lease that was processed
 
@@ -97,13 +109,19 @@ class Mirror:
 
     def poll(self, most: int | None = RUNS_PER_POLL) -> None:
         """Open, update and finish runs according to their files."""
-        for run_id in chain(list(self._watched), self.runs.changed(most)):
+        watched = [run_id for run_id in self._watched if self._is_due(run_id)]
+        for run_id in dict.fromkeys(chain(watched, self.runs.changed(most))):
             try:
                 self._update_run(run_id)
             except StoreError as error:
                 self.uploader.say(str(error))
                 self._watched.add(run_id)
         self.uploader.send()
+
+    def _is_due(self, run_id: str) -> bool:
+        """Whether to read a watched run: its rows are read by the uploader, its lease only says when it ends."""
+        worker = self._workers.get(run_id)
+        return worker is None or self.runs.has_changed(run_id) or worker.is_dead_here(self._here)
 
     def finish(self) -> bool:
         """Deliver the rest; returns whether every run found has a delivery file for `harness sync`."""
@@ -121,10 +139,13 @@ class Mirror:
             self._done[run_id] = self._shown.pop(run_id)
             self.uploader.finish(run_id)
         self._watched.discard(run_id)
+        self._workers.pop(run_id, None)
         if worker is None or number <= self._done.get(run_id, 0):
             return
         if held:
             self._watched.add(run_id)
+            if run_id in self._shown:
+                self._workers[run_id] = worker
         if run_id in self._shown or not self._has_news(run_id, number, held):
             return
         if not self.uploader.reserve(run_id):
@@ -132,7 +153,9 @@ class Mirror:
             return
         self._shown[run_id] = number
         self.uploader.begin(run_id, self._hardware(run_id, worker) if held else None)
-        if not held:
+        if held:
+            self._workers[run_id] = worker
+        else:
             self.uploader.finish(run_id)
             self._done[run_id] = self._shown.pop(run_id)
 
@@ -168,6 +191,7 @@ def _gpus(pid: int) -> tuple[int, ...]:
 
 def follow(mirror: Mirror, limits: Limits, starter: int) -> bool:
     """Poll until the starter closes the mirror or, if it has died, its last worker has stopped; then `Mirror.finish`."""
+    mirror.poll(most=None)  # what had begun before there was anyone to read notices
     while True:
         closed = _close_requested(limits.poll_s)
         mirror.poll()
