@@ -95,7 +95,7 @@ def test_torchrun_with_two_processes_is_killed_resumed_and_judged(tmp_path):
     command = [sys.executable, "-m", "harness.run", "rates.yaml", "--device", "cpu", "--workers", "2", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [claim["verdict"] for claim in json.loads(done.stdout)["claims"]] == ["supported"]
+    assert [each["verdict"] for each in json.loads(done.stdout)["verdicts"]] == ["supported"]
 
     assert len(finished(tmp_path)) == len(plan.runs) == 6
     for run in plan.runs:
