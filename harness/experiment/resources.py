@@ -20,7 +20,9 @@ def needed(work: Plan | Study) -> Mapping[str, Resources]:
 def of_variant(plan: Plan, label: str) -> Resources:
     """What the runs of a variant request. Where others of the plan request GPUs, and workers have several, it is at least one."""
     own = plan.resources.get(label, NOTHING)
-    if own.gpus is not None or all(each.gpus is None for each in needed(plan).values()):
+    steps = plan.program.steps.values() if plan.program is not None else ()
+    every = (*plan.resources.values(), *(step.resources for step in steps))
+    if own.gpus is not None or all(each.gpus is None for each in every):
         return own
     return own.over(Resources(gpus=1))
 

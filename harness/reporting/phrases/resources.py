@@ -14,7 +14,7 @@ def resources(requested: Resources) -> str:
     each += [plural(requested.cpus, "processor")] if requested.cpus is not None else []
     each += [f"{requested.memory} of memory"] if requested.memory is not None else []
     if requested.nodes is None or requested.nodes == 1:
-        return listed(each) or ("1 node" if requested.nodes else "")
+        return listed(each) if each else ("1 node" if requested.nodes else "")
     return f"{requested.nodes:,d} nodes{f', each with {listed(each)}' if each else ''}"
 
 
