@@ -30,7 +30,7 @@ with open(f"given-{seed}.part", "w") as file:
 os.replace(f"given-{seed}.part", f"given-{seed}")
 while not os.path.exists("go"):
     time.sleep(0.02)
-print("epoch 1: loss 0.5")
+print(f"epoch 1: loss 0.5{seed}")
 """
 # What `harness run` does with a plan, on a machine whose files are in a folder.
 COMMAND = """
