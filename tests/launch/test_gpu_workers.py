@@ -17,6 +17,7 @@ from harness.execution.machine.gpu_leases import GpuLeases
 from harness.execution.machine.gpus import Gpu
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
+from harness.tasks.resources import Resources
 
 WAIT_S = 240
 FIRST = Gpu("0", uuid=nvidia_uuid(0))
@@ -29,7 +30,7 @@ with open(f"given-{seed}.part", "w") as file:
 os.replace(f"given-{seed}.part", f"given-{seed}")
 while not os.path.exists("go"):
     time.sleep(0.02)
-print("epoch 1: loss 0.5")
+print(f"epoch 1: loss 0.5{seed}")
 """
 # What `harness run` does with a plan, on a machine whose files are in a folder.
 COMMAND = """
@@ -63,10 +64,9 @@ def until(condition, process=None):
 @pytest.mark.slow
 def test_two_commands_share_a_machine_and_a_killed_one_gives_its_gpus_back_when_its_workers_have_ended(store, tmp_path):
     root, leases = nvidia(tmp_path / "root", 4), GpuLeases(tmp_path / "leases")
-    file = experiment(
-        tmp_path, PROGRAM, command="{python} train.py --seed={seed}", resources={"gpus": 2}, seeds=4, variants={"base": {}}
-    )
-    store.save_plan(make_plan(load_experiment(file), "cuda"))
+    file = experiment(tmp_path, PROGRAM, command="{python} train.py --seed={seed}", seeds=4, variants={"base": {}})
+    plan = make_plan(load_experiment(file), "cuda")
+    store.save_plan(plan.model_copy(update={"resources": dict.fromkeys(plan.variants, Resources(gpus=2))}))
     environment = {**os.environ, "HARNESS_GPU_LOCKS": str(leases.folder), "PATH": "/usr/bin:/bin"}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     started = []
@@ -109,9 +109,7 @@ def test_two_commands_share_a_machine_and_a_killed_one_gives_its_gpus_back_when_
         until(lambda: given() == ["0,1 PCI_BUS_ID"], last)
         (tmp_path / "go").touch()
         assert [last.wait(WAIT_S), second.wait(WAIT_S)] == [0, 0]
-        assert {record.state for record in store.records(run.id for run in store.load_plan("walk").runs).values()} == {
-            "completed"
-        }
+        assert {record.state for record in store.records(run.id for run in plan.runs).values()} == {"completed"}
     finally:
         (tmp_path / "go").touch()
         for process in started:
