@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -61,9 +61,9 @@ class Runs:
                     self._ids += [run_id for run_id in (*steps, *runs) if run_id not in self._ids]
         return self._ids
 
-    def changed(self, most: int | None = None) -> Iterator[str]:
-        """The runs of which a worker of this machine has posted something; of the next `most` runs (None: all) those whose folder
-        changed.
+    def changed(self, most: int | None = None, besides: Container[str] = ()) -> Iterator[str]:
+        """The runs of which a worker of this machine has posted something; of the next `most` runs (None: all), `besides` those
+        that the caller checks itself, those whose folder changed.
         """
         posted = self._notices.read() if self._notices.rung() else ()
         heard = dict.fromkeys(each.run_id for each in posted if each.machine == self._notices.here)
@@ -75,7 +75,7 @@ class Runs:
         for _ in range(len(ids) if most is None else min(most, len(ids))):
             self._next = (self._next + 1) % len(ids)
             run_id = ids[self._next]
-            if (begun is None or run_id in begun) and self.has_changed(run_id):
+            if run_id not in besides and (begun is None or run_id in begun) and self.has_changed(run_id):
                 yield run_id
 
     def has_changed(self, run_id: str) -> bool:
@@ -110,7 +110,7 @@ class Mirror:
     def poll(self, most: int | None = RUNS_PER_POLL) -> None:
         """Open, update and finish runs according to their files."""
         watched = [run_id for run_id in self._watched if self._is_due(run_id)]
-        for run_id in dict.fromkeys(chain(watched, self.runs.changed(most))):
+        for run_id in dict.fromkeys(chain(watched, self.runs.changed(most, {*self._watched}))):
             try:
                 self._update_run(run_id)
             except StoreError as error:
