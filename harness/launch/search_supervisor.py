@@ -59,7 +59,8 @@ def _search(store: Store, work: StudyTrials, options: WorkerOptions, workers: in
         with view:
             view.update(trials)
         return SearchOutcome(work.exit_code(EXIT_OK, trials), (), None, study, trials)
-    trials, pool = supervise(store, work, view, options, workers)
+    _, pool = supervise(store, work, view, options, workers)
+    trials = work.read_now()
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation remains
@@ -112,6 +113,10 @@ class StudyTrials:
 
     def read(self) -> Sequence[Trial]:
         """See `Work`."""
+        return self._broker.latest()
+
+    def read_now(self) -> Sequence[Trial]:
+        """The trials as they are, also where a shared folder shows changes late."""
         return self._broker.trials()
 
     def finished(self, trials: Sequence[Trial]) -> int:
@@ -134,7 +139,7 @@ class StudyTrials:
         """
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
-        trials = self.read()
+        trials = self.read_now()
         if self._broker.is_over(trials) and Liveness.GONE not in self._broker.liveness_of_running(self._watch):
             return False
         if trials == self._before:
