@@ -21,11 +21,12 @@ ENDED: tuple[FinalState, ...] = get_args(FinalState)
 
 
 class PlanView:
-    """The records of a plan's runs, as last known, in `records`. `watch` judges holders; `here` marks this machine's notices."""
+    """The records of a plan's runs, as last known. `watch` judges holders; `notices` are read from now on."""
 
-    def __init__(self, store: Store, plan: Plan, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._plan, self._watch, self._clock = store, plan, watch, clock
-        self.notices = Notices(store.paths, plan.name, watch.here.machine)  # before the runs are read: nothing is missed
+    def __init__(
+        self, store: Store, plan: Plan, watch: Watch, notices: Notices, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._plan, self._watch, self._notices, self._clock = store, plan, watch, notices, clock
         self._records: dict[str, Record] = {}
         self._unread: set[str] = set()  # ended, by a notice
         self._heard: dict[str, float] = {}  # when a notice last said that the run, or step, is being trained
@@ -33,7 +34,7 @@ class PlanView:
 
     @property
     def records(self) -> Mapping[str, Record]:
-        """By run id. Those of completed runs may lack their numbers: see `settle`."""
+        """By run id; read when first used. Those of completed runs may lack their numbers: see `settle`."""
         if not self._records:
             self._records = self._store.records((run.id for run in self._plan.runs), self._watch)
         return self._records
@@ -41,8 +42,9 @@ class PlanView:
     def refresh(self) -> Mapping[str, Record]:
         """`records` after reading the notices. Raises StoreError."""
         records = self.records
-        for notice in self.notices.read():
-            self._hear(notice.run_id, notice.word, here=notice.machine == self.notices.here)
+        latest = {notice.run_id: notice for notice in self._notices.read()}
+        for run_id, notice in latest.items():
+            self._hear(run_id, notice.word, here=notice.machine == self._notices.here)
         return records
 
     def settle(self, run_ids: Iterable[str] | None = None) -> Mapping[str, Record]:
@@ -57,20 +59,9 @@ class PlanView:
         self._keep(run_id, found)
         return found
 
-    def took(self, run_id: str) -> None:
-        """This process trains the run, or the step, from now on."""
-        self._keep(run_id, Record(run_id, "running", known_alive=True))
-        self.notices.post(run_id, "taken")
-
     def ended(self, run_id: str, result: Result) -> None:
-        """This process has trained it to its end."""
+        """This process has trained the run, or the step, to its end."""
         self._keep(run_id, finished_record(run_id, result))
-        self.notices.post(run_id, result.state)
-
-    def left(self, run_id: str) -> None:
-        """This process does not train it any more: it was stopped, taken over, or had a result already."""
-        found = self.read(run_id)
-        self.notices.post(run_id, found.state if found.state in ENDED else "left")
 
     def is_held(self, run_id: str) -> None:
         """Another process holds the lease of the run."""
@@ -95,7 +86,7 @@ class PlanView:
 
     def something_changed_here(self) -> bool:
         """Whether a worker of this machine has posted a notice or died. Costs the shared file system nothing."""
-        return self.notices.rung() or self._watch.somebody_died_here()
+        return self._notices.rung() or self._watch.somebody_died_here()
 
     def _hear(self, run_id: str, word: Word, *, here: bool) -> None:
         trained = word in ("taken", "alive")

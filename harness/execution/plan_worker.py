@@ -41,10 +41,10 @@ class PlanWorker(Worker):
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, but this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
-        super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, here=here)
+        super().__init__(store, store.paths.plan(plan.name), plan.accelerator, options, stop, name=plan.name, here=here)
         self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
-        self.view = PlanView(store, plan, self.watch)
+        self.view = PlanView(store, plan, self.watch, self.notices)
         self._requested = self.schedule.first_look()
         self._steps = StepResults(store)
         self.ledger = Ledger(store.paths)
@@ -73,7 +73,7 @@ class PlanWorker(Worker):
                 run_id = each.job.run_id
                 if run_id in held:
                     continue
-                lease = self.store.take(run_id, self.watch, partial(self.view.notices.post, run_id, "alive"))
+                lease = self.store.take(run_id, self.watch, self.sign(run_id))
                 if lease is not None:
                     return partial(self._train, each.job, each.label(run.variant), lease)
                 held.add(run_id)
@@ -154,13 +154,9 @@ class PlanWorker(Worker):
             reach = min(2 * max(reach, 4), len(queue))
 
     def _train(self, work: Job, name: str, lease: Lease) -> None:
-        try:
-            result = self.train(work, name, lease, begins=partial(self.view.took, work.run_id))
-        except BaseException:
-            self.view.notices.post(work.run_id, "left")
-            raise
+        result = self.train(work, name, lease)
         if result is None:
-            self.view.left(work.run_id)
+            self.view.read(work.run_id)
         else:
             self.view.ended(work.run_id, result)
 

@@ -11,6 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.lease import Holder, Lease, SupersededError, Watch
+from harness.store.notices import Notices, Word
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
 from harness.tracking.session import MirrorProcess
@@ -65,7 +67,7 @@ class RetryBudget:
 class Worker(ABC):
     """Trains the work of one plan or search. Any number of workers on any machines may share it.
 
-    `target` is the file of the plan or search; `device` applies unless the options name another one.
+    `name` is the name of the plan or search, `target` its file; `device` applies unless the options name another one.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class Worker(ABC):
         options: WorkerOptions,
         stop: Stop,
         *,
+        name: str,
         here: Holder | None = None,
     ) -> None:
         self.store, self.options, self.stop = store, options, stop
         self.device = options.device or device
         self.watch = Watch(options.timing, here or Holder.here())
+        self.notices = Notices(store.paths, name, self.watch.here.machine)
         self.mirror = MirrorProcess(store.paths, options.track, target, say)
 
     @abstractmethod
@@ -141,42 +145,51 @@ class Worker(ABC):
         name: str,
         lease: Lease,
         should_prune: PruneCheck = lambda _: False,
-        begins: Callable[[], None] = lambda: None,
     ) -> Result | None:
         """The run's result; None if it has none yet (stopped, pruned, taken over) or had one before.
 
-        `name` labels it in messages; `begins` is called when it is known that the run will be trained. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
+        `name` labels it in messages. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
         cannot start.
         """
         options = self.options
-        with lease:
-            if self.store.result(job.run_id) is not None:
-                return None  # it finished before this worker took it
-            attempt_options = AttemptOptions(
-                device=self.device,
-                threads=options.threads or cpus(),
-                command=tuple(sys.argv),
-                keep_weights=options.keep == "weights",
-                checkpoint_every_s=options.checkpoint_every,
-                should_stop=self.stop,
-                should_prune=should_prune,
-            )
-            self.mirror.start()
-            begins()
-            say(f"{job.run_id}  {name}: started")
-            try:
-                result = attempt(job, self.store.paths.run(job.run_id), lease, attempt_options)
-            except Interrupted as interrupted:
-                say(str(interrupted))
-                return None
-            except SupersededError as superseded:
-                say(f"{superseded}; skipped")
-                return None
+        word: Word = "left"
+        try:
+            with lease:
+                if (before := self.store.result(job.run_id)) is not None:
+                    word = before.state
+                    return None  # it finished before this worker took it
+                attempt_options = AttemptOptions(
+                    device=self.device,
+                    threads=options.threads or cpus(),
+                    command=tuple(sys.argv),
+                    keep_weights=options.keep == "weights",
+                    checkpoint_every_s=options.checkpoint_every,
+                    should_stop=self.stop,
+                    should_prune=should_prune,
+                )
+                self.mirror.start()
+                self.notices.post(job.run_id, "taken")
+                say(f"{job.run_id}  {name}: started")
+                try:
+                    result = attempt(job, self.store.paths.run(job.run_id), lease, attempt_options)
+                except Interrupted as interrupted:
+                    say(str(interrupted))
+                    return None
+                except SupersededError as superseded:
+                    say(f"{superseded}; skipped")
+                    return None
+                word = result.state
+        finally:
+            self.notices.post(job.run_id, word)
         why = f" {result.reason}: {result.error}" if result.reason else ""
         say(f"{job.run_id}  {name}: {result.state}{why}")
         if result.state == "failed" and failures.is_accelerator_error(result.error or ""):
             raise AcceleratorUnusableError(result.error)
         return result
+
+    def sign(self, run_id: str) -> Callable[[], None]:
+        """The function that says that a run is being trained; for its lease."""
+        return partial(self.notices.post, run_id, "alive")
 
     def close(self) -> None:
         """Wait for the W&B mirror to finish."""

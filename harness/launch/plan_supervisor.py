@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.analysis.look_levels import levels_for
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution.options import WorkerOptions
+from harness.execution.plan_view import PlanView
 from harness.execution.schedule import Schedule, has_interim_looks
 from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
@@ -19,6 +20,8 @@ from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
 from harness.reporting.pages import write_report
+from harness.store.lease import Holder, Timing, Watch
+from harness.store.notices import Notices
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.choices import chosen
@@ -27,6 +30,8 @@ from harness.terminal.shell import console
 from harness.tracking.login import choose, home_folder
 
 Records = Mapping[str, Record]
+
+READ_AT_ONCE = 2  # running runs, twice a second
 
 
 def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, workers: int = 1, replan: bool = False) -> PlanOutcome:
@@ -84,8 +89,21 @@ class PlanRuns:
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
         self.has_report = plan.selection is None
         self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize
+        here = Holder.here()
+        self._view = PlanView(store, plan, Watch(Timing(), here), Notices(store.paths, plan.name, here.machine))
+        self._turn = 0  # which of the running runs was read last
 
     def read(self) -> Records:
+        """See `Work`. Running runs are read in turns, a few each time, for their epochs."""
+        self._view.refresh()
+        records = self._view.settle()
+        running = [run_id for run_id in self._ids if records[run_id].state == "running"]
+        for _ in running[:READ_AT_ONCE]:
+            self._turn += 1
+            self._view.read(running[self._turn % len(running)])
+        return dict(records)
+
+    def read_whole(self) -> Records:
         """See `Work`."""
         return self._store.records(self._ids)
 

@@ -119,6 +119,10 @@ class StudyTrials:
         """The trials as they are, also where a shared folder shows changes late."""
         return self._broker.trials()
 
+    def read_whole(self) -> Sequence[Trial]:
+        """See `Work`."""
+        return self.read()
+
     def finished(self, trials: Sequence[Trial]) -> int:
         """See `Work`."""
         return sum(trial.finished for trial in trials)

@@ -32,7 +32,10 @@ class Work(Protocol[State]):
     has_report: bool
 
     def read(self) -> State:
-        """The records of all runs, or all trials. Raises StoreError."""
+        """The records of all runs, or all trials, as far as is known; called twice a second. Raises StoreError."""
+
+    def read_whole(self) -> State:
+        """The same as it is on disk. Raises StoreError."""
 
     def finished(self, state: State, /) -> int:
         """Number of finished runs or trials: the report is rewritten when it changes."""
@@ -71,7 +74,7 @@ def supervise(
             view.update(state)
             if report is not None:
                 report.update(work.finished(state))
-        state = work.read()
+        state = work.read_whole()
         view.update(state)
     return state, pool
 

@@ -51,7 +51,7 @@ class SearchWorker(Worker):
         if self.task.version != study.task_version:
             versions = f"searched with version {study.task_version} of {study.task}, but this is version {self.task.version}"
             raise InputError(f"{study.name}: {versions}; start a new search with --replan")
-        super().__init__(store, store.paths.study(study.name).spec, study.accelerator, options, stop, here=here)
+        super().__init__(store, store.paths.study(study.name).spec, study.accelerator, options, stop, name=study.name, here=here)
         self.broker = TrialBroker(store.paths.study(study.name), study, url, self.watch)
 
     def prepare(self) -> None:
@@ -202,7 +202,7 @@ class _Attempt:
     def _train(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> bool:
         """Train the run, or a step of it that is not done; False: other workers hold all that could be trained."""
         for each in due(self.store, job):
-            lease = self.store.take(each.job.run_id, self.worker.watch)
+            lease = self.store.take(each.job.run_id, self.worker.watch, self.worker.sign(each.job.run_id))
             if lease is not None:
                 prunes = should_prune if each.step is None else _never
                 self.worker.train(each.job, each.label(f"trial {self.taken.number}"), lease, prunes)

@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ class Notices:
         with suppress(OSError):
             self._bell.parent.mkdir(mode=0o700, exist_ok=True)
             self._bell.touch(mode=0o600)
+            os.utime(self._bell, ns=(time.time_ns(), time.time_ns()))  # touch is only as exact as the kernel's tick
 
     def read(self) -> list[Notice]:
         """The notices since the last call, those of this process included; none if they cannot be read."""

@@ -35,7 +35,8 @@ class Errands(Worker):
     def __init__(
         self, store: Store, errands: Sequence[Exception | None], others: Sequence[Sequence[bool]] = (), idle: float = 0.0
     ) -> None:
-        super().__init__(store, store.paths.plan("errands"), "cpu", WorkerOptions(track="none", poll_s=0.001, idle=idle), Stop())
+        options = WorkerOptions(track="none", poll_s=0.001, idle=idle)
+        super().__init__(store, store.paths.plan("errands"), "cpu", options, Stop(), name="errands")
         self.errands, self.answers, self.done = list(errands), list(others), 0
 
     def prepare(self) -> None:

@@ -3,7 +3,6 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Literal
 
 import pytest
