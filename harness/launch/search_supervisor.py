@@ -53,14 +53,13 @@ def supervise_search(
 
 def _search(store: Store, work: StudyTrials, options: WorkerOptions, workers: int) -> SearchOutcome:
     """Train until the target is met; starts no workers if it is met already."""
-    study, trials = work.study, work.read()
+    study, trials = work.study, work.read_whole()
     view = progress(study, result_metrics(task_of(study)), store, workers=workers)
     if work.is_met(trials) and not (options.retry and any(trial.retriable for trial in trials)):
         with view:
             view.update(trials)
         return SearchOutcome(work.exit_code(EXIT_OK, trials), (), None, study, trials)
-    _, pool = supervise(store, work, view, options, workers)
-    trials = work.read_now()
+    trials, pool = supervise(store, work, view, options, workers)
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation remains
@@ -115,13 +114,9 @@ class StudyTrials:
         """See `Work`."""
         return self._broker.latest()
 
-    def read_now(self) -> Sequence[Trial]:
-        """The trials as they are, also where a shared folder shows changes late."""
-        return self._broker.trials()
-
     def read_whole(self) -> Sequence[Trial]:
         """See `Work`."""
-        return self.read()
+        return self._broker.trials()
 
     def finished(self, trials: Sequence[Trial]) -> int:
         """See `Work`."""
@@ -143,7 +138,7 @@ class StudyTrials:
         """
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
-        trials = self.read_now()
+        trials = self.read_whole()
         if self._broker.is_over(trials) and Liveness.GONE not in self._broker.liveness_of_running(self._watch):
             return False
         if trials == self._before:

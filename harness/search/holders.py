@@ -7,6 +7,7 @@ half minute in the notices, which one call reads for all trials; the lease is re
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -16,6 +17,7 @@ from harness.store.notices import Notice, Notices
 from harness.store.paths import Paths, StudyPaths
 
 SILENT_BEATS = 6  # a sign is given every second heartbeat
+KEY = re.compile(r"0{4}[0-9a-f]{8}")  # in the place of a run id; the notices of a search are also about its runs
 
 
 class TrialHolders:
@@ -68,6 +70,8 @@ class TrialHolders:
         return found if found is Liveness.GONE or number not in self._heard else Liveness.ALIVE
 
     def _hear(self, notice: Notice) -> None:
+        if not KEY.fullmatch(notice.run_id):
+            return
         number = int(notice.run_id, 16)
         if notice.word == "left":
             self._heard.pop(number, None)
