@@ -5,8 +5,8 @@
 Counts what strace sees of real processes: opening, reading and closing a file are three calls. Every plan has 2,000 runs of the
 toy task, which trains in milliseconds.
 
-- taking: 1, 10 and 100 workers whose first runs start together, so that all of them look for work at the same time. A worker's
-  messages separate finding and taking a run from the run itself.
+- taking: 1, 10 and 100 workers, forked from one process, whose first runs start together, so that all of them look for work at
+  the same time. A worker's messages separate finding and taking a run from the run itself.
 - waiting: one worker, while another machine trains the last 1, 10 or 100 runs: a process that holds their leases.
 - supervisor: the parent of two workers while they train.
 - entries: the same operations in a folder of 1,000 and of 100,000 runs, with their time.
@@ -55,7 +55,6 @@ seeds: 1000
 """
 PENDING = 2_000
 RUNS = {1: 20, 10: 5, 100: 2}  # workers -> runs that each takes after its first one
-AT_ONCE = 3  # processes that start at the same time
 WAITING = (1, 10, 100)  # runs that another machine trains
 WAIT_S = (15.0, 60.0, 240.0)  # from a worker's start: it waits; it has waited for a minute; the end
 SUPERVISED_S = 60.0
@@ -113,20 +112,14 @@ def taken(root: Path, workers: int, runs: int) -> dict[str, object]:
     """Means over the runs of all workers; `take` is `look` and `lease` together, `take_most` the most of one run."""
     store, plan = planned(root)
     gate = root.with_name(f"{root.name}_gate")
-    logs = [gate.with_name(f"{gate.name}_{number}.strace") for number in range(workers)]
-    command = worker_command(store, plan)
-    with ExitStack() as stack:
+    log = gate.with_suffix(".strace")
+    command = [sys.executable, str(HERE / "forked_workers.py"), str(workers), *worker_arguments(store, plan)]
+    with running(traced(command, log), gate, runs) as process:
         with closed(gate):
-            processes = []
-            for log in logs:
-                processes.append(stack.enter_context(running(traced(command, log), gate, runs)))
-                wait_for(processes, gate, len(processes) - AT_ONCE)
-            wait_for(processes, gate, workers)
-        for process in processes:
-            process.wait()
-    found = [split(read(log, root)) for log in logs]
-    for log in logs:
-        log.unlink()
+            wait_for(process, gate, workers)
+        process.wait()
+    found = [split(calls) for calls in by_process(read(log, root)).values()]
+    log.unlink()
     looks = [len(calls) for one in found for calls in one.takes]
     held = [len(calls) for one in found for calls in one.leases]
     takes = [look + lease for look, lease in zip(looks, held, strict=True)]
@@ -145,19 +138,31 @@ def taken(root: Path, workers: int, runs: int) -> dict[str, object]:
     }
 
 
+def by_process(calls: Iterable[Call]) -> dict[int, list[Call]]:
+    """The calls of each worker: of the threads that wrote a message."""
+    found: dict[int, list[Call]] = {}
+    for call in calls:
+        found.setdefault(call.thread, []).append(call)
+    return {thread: own for thread, own in found.items() if any(map(message, own))}
+
+
+def message(call: Call) -> re.Match[str] | None:
+    """The run and the word of a message that a worker writes."""
+    return MESSAGE.match(call.arguments) if call.name == "write" else None
+
+
 def split(calls: Iterable[Call]) -> Taken:
     """Cut the calls of a worker at its messages."""
-    pieces: list[tuple[str, str, list[Call]]] = []  # run, message, calls until then
+    pieces: list[tuple[str, str, list[Call]]] = []  # run, word, calls until then
     piece: list[Call] = []
     for call in calls:
-        message = MESSAGE.match(call.arguments) if call.name == "write" else None
-        if message is not None:
-            pieces.append((message[1], message[2], piece))
+        if written := message(call):
+            pieces.append((written[1], written[2], piece))
             piece = []
         elif call.path is not None:
             piece.append(call)
     later = pieces[2:]  # the first run waited for the other workers
-    starts = [(run, piece) for run, message, piece in later if message == "started"]
+    starts = [(run, piece) for run, word, piece in later if word == "started"]
 
     def on_folder(call: Call, run: str) -> bool:
         return call.path is not None and (call.path + "/").startswith(f"runs/{run}/")
@@ -166,7 +171,7 @@ def split(calls: Iterable[Call]) -> Taken:
         start=len(pieces[0][2]),
         takes=[[call for call in piece if not on_folder(call, run)] for run, piece in starts],
         leases=[[call for call in piece if on_folder(call, run)] for run, piece in starts],
-        own=[piece for _, message, piece in later if message != "started"],
+        own=[piece for _, word, piece in later if word != "started"],
     )
 
 
@@ -192,7 +197,10 @@ def waiting(folder: Path) -> dict[str, object]:
                 lease = leases.take(store.paths.run(run.id).folder, other)
                 assert lease is not None
                 stack.enter_context(lease)
-            command = traced([*worker_command(store, plan), "--idle", "1h"], folder / f"{runs}.strace")
+            command = traced(
+                [sys.executable, "-m", "harness.worker", *worker_arguments(store, plan), "--idle", "1h"],
+                folder / f"{runs}.strace",
+            )
             stack.enter_context(running(command, folder))
         time.sleep(WAIT_S[-1] + 5)
     return {str(runs): of_waiting(list(read(folder / f"{runs}.strace", root))) for runs, root in roots.items()}
@@ -225,7 +233,7 @@ def supervisor(root: Path) -> dict[str, object]:
     experiment.write_text(EXPERIMENT)
     options = ["--workers", "2", "--track", "none", "--results", str(root)]
     with closed(gate), running([sys.executable, "-m", "harness.run", str(experiment), *options], gate) as process:
-        wait_for([process], gate, 2)
+        wait_for(process, gate, 2)
         time.sleep(5)
         with attached(process.pid, log):
             time.sleep(SUPERVISED_S)
@@ -279,8 +287,8 @@ def operations(root: Path, entries: int) -> dict[str, dict[str, float]]:
     subprocess.run(traced(command, log), check=True, capture_output=True, env=worker_environment())
     counts, name = Counter[str](), ""
     for call in read(log, root):
-        if call.name == "write" and (message := re.match(r'2<[^>]*>, "([^:"]*):( .*)?"', call.arguments)):
-            name = "" if message[2] else message[1]
+        if call.name == "write" and (named := re.match(r'2<[^>]*>, "([^:"]*):( .*)?"', call.arguments)):
+            name = "" if named[2] else named[1]
         elif call.path is not None and name:
             counts[name] += 1
     return {"calls": dict(counts), "milliseconds": {name: round(float(text), 4) for name, text in times.items()}}
@@ -299,8 +307,8 @@ def planned(root: Path) -> tuple[Store, Plan]:
     return store, plan
 
 
-def worker_command(store: Store, plan: Plan) -> list[str]:
-    return [sys.executable, "-m", "harness.worker", str(store.paths.plan(plan.name)), "--track", "none", "--threads", "1"]
+def worker_arguments(store: Store, plan: Plan) -> list[str]:
+    return [str(store.paths.plan(plan.name)), "--track", "none", "--threads", "1"]
 
 
 def worker_environment() -> dict[str, str]:
@@ -330,11 +338,11 @@ def closed(gate: Path) -> Iterator[None]:
         yield
 
 
-def wait_for(processes: Sequence[subprocess.Popen[bytes]], gate: Path, workers: int) -> None:
-    """Wait until so many workers wait at the gate."""
+def wait_for(process: subprocess.Popen[bytes], gate: Path, workers: int) -> None:
+    """Wait until so many workers that the process has started wait at the gate."""
     while len(list(gate.iterdir())) - 1 < workers:
-        if ended := [process.returncode for process in processes if process.poll() is not None]:
-            raise RuntimeError(f"a worker ended with code {ended[0]} before its first run")
+        if process.poll() is not None:
+            raise RuntimeError(f"the workers ended with code {process.returncode} before their first runs")
         time.sleep(0.2)
 
 

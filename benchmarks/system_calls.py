@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OPTIONS = ("-f", "-y", "-ttt", "-s", "200", "-e", "signal=none", "-e", "trace=%file,%desc")
-LINE = re.compile(r"(?:\d+ +)?(\d+\.\d+) (\w+)\((.*)")
+LINE = re.compile(r"(\d+) +(\d+\.\d+) (\w+)\((.*)")
 DATA = frozenset(("read", "write", "pread64", "pwrite64", "readv", "writev"))  # their text is content, which may look like a path
 
 
@@ -19,6 +19,7 @@ DATA = frozenset(("read", "write", "pread64", "pwrite64", "readv", "writev"))  #
 class Call:
     """One system call."""
 
+    thread: int
     at: float  # seconds since 1970
     name: str  # such as openat
     path: str | None  # relative to the folder; None: elsewhere
@@ -56,11 +57,11 @@ def calls(lines: Iterable[str], folder: Path) -> Iterator[Call]:
         if name_of_folder not in line and "write(2<" not in line:  # most lines: a process that starts reads much else
             continue
         match = LINE.match(line)
-        if match is None or match[2] == "execve":  # its arguments are no access
+        if match is None or match[3] == "execve":  # its arguments are no access
             continue
-        at, name, arguments = match.groups()
+        thread, at, name, arguments = match.groups()
         found = (one[2] or "." for one in inside.finditer(arguments) if one[1] == "<" or name not in DATA)
-        yield Call(float(at), name, next(found, None), arguments)
+        yield Call(int(thread), float(at), name, next(found, None), arguments)
 
 
 def read(log: Path, folder: Path) -> Iterator[Call]:
