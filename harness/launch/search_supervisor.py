@@ -54,7 +54,7 @@ def supervise_search(
 
 def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot]) -> SearchOutcome:
     """Train until the target is met; starts no workers if it is met already."""
-    study, trials = work.study, work.read()
+    study, trials = work.study, work.read_whole()
     view = progress(study, result_metrics(task_of(study)), store, workers=len(slots))
     if work.is_met(trials) and not (options.retry and any(trial.retriable for trial in trials)):
         with view:
@@ -113,11 +113,11 @@ class StudyTrials:
 
     def read(self) -> Sequence[Trial]:
         """See `Work`."""
-        return self._broker.trials()
+        return self._broker.latest()
 
     def read_whole(self) -> Sequence[Trial]:
         """See `Work`."""
-        return self.read()
+        return self._broker.trials()
 
     def finished(self, trials: Sequence[Trial]) -> int:
         """See `Work`."""
@@ -139,7 +139,7 @@ class StudyTrials:
         """
         if workers.alive or workers.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED):
             return False
-        trials = self.read()
+        trials = self.read_whole()
         if self._broker.is_over(trials) and Liveness.GONE not in self._broker.liveness_of_running(self._watch):
             return False
         if trials == self._before:

@@ -2,7 +2,8 @@
 
 Optuna proposes the values and stores the outcomes. A worker holds a trial by a lease in the results folder, as for a run, because
 Optuna's journal has no heartbeat. One worker at a time, under another lease held for milliseconds, asks for a trial: so the
-target is met exactly, and a trial whose worker has died is told FAIL and its values are queued again.
+target is met exactly, and a trial whose worker has died is told FAIL and its values are queued again. Whoever waits for other
+workers looks without that lease, and reads the trials again only when the files have changed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
+from harness.search.holders import TrialHolders
 from harness.search.samplers import pruner, sampler, suggest
 from harness.search.storage import close_storage, open_storage, refuse_other_storage, using_storage, without_credentials
 from harness.search.trials import (
@@ -41,6 +45,8 @@ from harness.store.seal import read_sealed
 if TYPE_CHECKING:
     import optuna
 
+
+Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None: it does not exist
 
 POLL_S = 0.02
 DAMAGED = "restore it from a copy, or start a new search with --replan"
@@ -79,9 +85,13 @@ class TrialBroker:
     def __init__(self, paths: StudyPaths, study: Study, url: str | None = None, watch: Watch | None = None) -> None:
         import optuna
 
+        watch = watch or Watch(Timing(), Holder.here())
         self.paths, self.study, self._url = paths, study, url
+        self.holders = TrialHolders(paths, watch.here.machine)
+        self.running: Mapping[int, Liveness] = {}  # the running trials when `ask` last looked, and their workers
+        self._latest: tuple[tuple[Stamp, Stamp], list[Trial]] | None = None
         # If several processes create the same tables or study at once, a database rejects all but one.
-        with exclusive(paths, watch or Watch(Timing(), Holder.here())), self._using_storage():
+        with exclusive(paths, watch), self._using_storage():
             refuse_other_storage(paths, url)
             self._storage = open_storage(paths, url)
             self.optuna = optuna.create_study(
@@ -118,9 +128,18 @@ class TrialBroker:
         with self._using_storage():
             return [trial_of(self.study, frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
 
+    def latest(self) -> list[Trial]:
+        """`trials` as of the last change of the journal that this machine knows of, which a shared folder may show late."""
+        if self._url is not None:
+            return self.trials()
+        stamp = _stamp(self.paths.spec), _stamp(self.paths.journal)  # before they are read: a later change is seen next time
+        if self._latest is None or self._latest[0] != stamp:
+            self._latest = stamp, self.trials()
+        return self._latest[1]
+
     def ask(self, watch: Watch) -> TrialLease | None:
         """A trial to train; None: the target is met, the budget is spent, or all trials fail with the same error."""
-        while True:
+        while not self._nothing_to_do(watch):
             with exclusive(self.paths, watch) as own, self._using_storage():
                 try:
                     trials = self._give_back(watch, own)
@@ -128,18 +147,21 @@ class TrialBroker:
                         return None
                     self.optuna.sampler = sampler(self.study, trials)
                     trial = self.optuna.ask()
-                    lease = leases.take(self.paths.trial(trial.number), watch)
+                    sign = partial(self.holders.sign, trial.number)
+                    lease = leases.take(self.paths.trial(trial.number), watch, sign=sign)
                     if lease is None:  # this process slept, and another one has given the trial back
                         continue
                     values = suggest(self.study, trial)
                     # If this process slept and others gave out trials meanwhile, its trial is one too many: release it, and the
                     # next `ask` gives it back. Otherwise all later callers see this trial, so the target is met exactly.
                     if leases.highest(own.folder) == own.number:
+                        self.holders.took(trial.number)
                         return TrialLease(trial.number, values, lease, trial)
                     with suppress(FileNotFoundError):  # given back already
                         lease.beat("free")
                 except SupersededError:
                     continue
+        return None
 
     def is_over(self, trials: Sequence[Trial]) -> bool:
         """Whether no further trial is to start."""
@@ -214,7 +236,7 @@ class TrialBroker:
         from optuna.trial import TrialState
 
         trials = self.trials()
-        gone = [trial for trial in trials if trial.state == "running" and self._liveness(trial, watch) is Liveness.GONE]
+        gone = self._gone(trials, watch)
         for trial in gone:
             # Take the lease, so that a worker that only slept notices that it has lost the trial.
             lease = leases.take(self.paths.trial(trial.number), watch)
@@ -224,17 +246,36 @@ class TrialBroker:
                     # If it has finished since it was read, its outcome remains.
                     self.optuna.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         trials = self.trials() if gone else trials
-        followed = {trial.follows for trial in trials}
-        # Includes trials told FAIL by a process that was killed before this step.
-        left = [trial for trial in trials if trial.state == "interrupted" and trial.values and trial.number not in followed]
+        left = _not_continued(trials)
         for trial in left:
             own.check()
             self.optuna.enqueue_trial(dict(trial.values), user_attrs={FOLLOWS: trial.number})
         return self.trials() if left else trials
 
+    def _nothing_to_do(self, watch: Watch) -> bool:
+        """Whether no trial is to start and none to be given back, as far as this process can see without the study's lease."""
+        trials = self.latest()
+        return not self._gone(trials, watch) and not _not_continued(trials) and self.is_over(trials)
+
+    def _gone(self, trials: Sequence[Trial], watch: Watch) -> list[Trial]:
+        """The running trials whose worker is gone."""
+        self.running = self.holders.liveness((trial.number for trial in trials if trial.state == "running"), watch)
+        return [trial for trial in trials if self.running.get(trial.number) is Liveness.GONE]
+
     def _liveness(self, trial: Trial, watch: Watch) -> Liveness:
         seen = leases.newest(self.paths.trial(trial.number))
         return Liveness.GONE if seen is None else watch.liveness(seen)
+
+
+def _not_continued(trials: Sequence[Trial]) -> list[Trial]:
+    """Trials that were told FAIL because their worker was gone, and whose values are not queued: who did it was killed."""
+    followed = {trial.follows for trial in trials}
+    return [trial for trial in trials if trial.state == "interrupted" and trial.values and trial.number not in followed]
+
+
+def _stamp(path: Path) -> Stamp:
+    status = atomic.status(path)
+    return None if status is None else (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @contextmanager

@@ -66,7 +66,11 @@ class SearchWorker(Worker):
 
     def others(self) -> Sequence[bool]:
         """Trials that other workers train."""
-        return [liveness is Liveness.ALIVE for liveness in self.broker.liveness_of_running(self.watch)]
+        return [liveness is Liveness.ALIVE for liveness in self.broker.running.values()]
+
+    def something_changed_here(self) -> bool:
+        """See `Worker.something_changed_here`."""
+        return self.broker.holders.something_changed_here(self.watch)
 
     def expects_more(self) -> bool:
         """The confirmation, once the trials of other workers have finished."""
@@ -108,6 +112,12 @@ class SearchWorker(Worker):
                     self.broker.retry(self.watch, trial)
 
     def _train_trial(self, taken: TrialLease) -> None:
+        try:
+            self._train_held(taken)
+        finally:
+            self.broker.holders.left(taken.number)
+
+    def _train_held(self, taken: TrialLease) -> None:
         with taken.lease:
             try:
                 outcome = _Attempt(self, taken).outcome()

@@ -50,6 +50,7 @@ class SearchRows:
         self.study, self.metrics, self.store, self.workers = study, metrics, store, workers
         self.trials: Sequence[Trial] = ()
         self.reported: set[int] | None = None  # finished trials already shown; None before the first update
+        self._in_training: list[tuple[Trial, Record | None]] | None = None  # `_running` since the last update; None: not read yet
 
     def introduction(self) -> list[Text]:
         """The question; trials, workers, device and the rehearsal mark; the objective."""
@@ -60,7 +61,7 @@ class SearchRows:
 
     def update(self, state: Sequence[Trial]) -> list[Event]:
         """A line for each finished trial."""
-        self.trials = state
+        self.trials, self._in_training = state, None
         if self.reported is None:
             self.reported = {trial.number for trial in state if trial.finished}
             return [Event([styled(f"{done} of {self.study.trials} done already")])] if (done := self.finished()) else []
@@ -118,12 +119,15 @@ class SearchRows:
         )
 
     def _running(self) -> list[tuple[Trial, Record | None]]:
-        """Running trials, each with the run that is being trained; None before the first one."""
+        """Running trials, each with the run that is being trained; None before the first one. Read once an update."""
+        if self._in_training is not None:
+            return self._in_training
         running = [trial for trial in self.trials if trial.state == "running"][:MOST_RUNNING]
         records = [self.store.records(trial.runs).values() for trial in running]
-        return [
+        self._in_training = [
             (trial, next((one for one in own if not one.finished), None)) for trial, own in zip(running, records, strict=True)
         ]
+        return self._in_training
 
     def _where(self, trial: Trial, record: Record | None) -> str:
         if record is None:

@@ -29,7 +29,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
 # The page
 
 
-WITH_ROWS = ("throughput_", "harness_overhead_", "scale_growth")
+WITH_ROWS = ("throughput_", "harness_overhead_", "scale_growth", "shared_folder")
 MEASURED = [path for path in sorted((BENCHMARKS / "results").glob("*.json")) if path.name.startswith(WITH_ROWS)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,19 @@ def test_no_trial_is_given_out_beyond_the_target(broker: TrialBroker) -> None:
     assert states(broker) == ["completed"] * 3
 
 
+def test_a_look_while_others_train_takes_no_lease_and_reads_no_trial_again(broker: TrialBroker) -> None:
+    taken = [ask(broker) for _ in range(3)]
+    with closing(TrialBroker(broker.paths, broker.study)) as other:
+        number, observer = leases.highest(broker.paths.sampler_lease), watch()
+        assert [other.ask(observer) for _ in range(3)] == [None] * 3
+        assert leases.highest(broker.paths.sampler_lease) == number
+        seen = other.latest()
+        assert other.latest() is seen
+        assert list(other.running.values()) == [leases.Liveness.ALIVE] * 3
+        end(broker, taken[0])
+        assert [trial.state for trial in other.latest()] == ["completed", "running", "running"]
+
+
 def test_a_changed_target_applies_to_workers_that_started_before(broker: TrialBroker) -> None:
     atomic.write_json(broker.paths.spec, broker.study.model_copy(update={"trials": 1}))
     end(broker, ask(broker))
@@ -149,13 +163,15 @@ def test_a_trial_that_finishes_while_it_is_given_back_keeps_its_outcome(
     broker: TrialBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask(broker)
-    liveness = broker._liveness
+    liveness, looks = broker.holders.liveness, []
 
-    def ends_meanwhile(trial: Trial, observer: leases.Watch) -> leases.Liveness:
-        end(broker, first)
-        return liveness(trial, observer)
+    def ends_meanwhile(running: Iterable[int], observer: leases.Watch) -> Mapping[int, leases.Liveness]:
+        looks.append(observer)
+        if len(looks) == 2:  # under the study's lease, after the trials were read
+            end(broker, first)
+        return liveness(running, observer)
 
-    monkeypatch.setattr(broker, "_liveness", ends_meanwhile)
+    monkeypatch.setattr(broker.holders, "liveness", ends_meanwhile)
     ask(broker)
     assert states(broker) == ["completed", "running"]
     assert [trial.follows for trial in broker.trials()] == [None, None]
@@ -168,8 +184,8 @@ def test_a_worker_that_slept_while_asking_does_not_change_the_target(
     take = leases.take
     slept: list[int] = []
 
-    def sleeps(folder: Path, observer: leases.Watch) -> leases.Lease | None:
-        lease = take(folder, observer)
+    def sleeps(folder: Path, observer: leases.Watch, **options: Any) -> leases.Lease | None:
+        lease = take(folder, observer, **options)
         if folder == broker.paths.trial(0) and not slept:
             slept.append(1)
             # Somebody else had the broker meanwhile, and may have given the trial back already.

@@ -129,9 +129,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, times: int, number: int)
     monkeypatch.setattr(TrialBroker, name, call)
 
 
-@pytest.mark.parametrize(
-    "away", [("ask", FAILURES_ALLOWED), ("record_epochs", 1), ("tell", 1), ("liveness_of_running", FAILURES_ALLOWED)]
-)
+@pytest.mark.parametrize("away", [("ask", FAILURES_ALLOWED), ("record_epochs", 1), ("tell", 1), ("latest", FAILURES_ALLOWED)])
 def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: tuple[str, int]
 ) -> None:
