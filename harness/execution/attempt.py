@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def attempt(job: Job, paths: RunPaths, lease: Lease, options: AttemptOptions) ->
     of a task that cannot start: these are not failures of the run, so no result is written.
     """
     with output_to(paths.log):
-        return _Attempt(job, paths, lease, options).run()
+        return _Attempt(replace(job, task=job.task.allotted(job.resources)), paths, lease, options).run()
 
 
 class _Attempt:
@@ -241,6 +242,7 @@ class _Attempt:
             program=program,
             environment=installed.environment,
             steps=self.job.steps,
+            resources=self.job.resources.requested,
         )
         try:
             first = atomic.read_json(self.paths.provenance, provenance.Provenance)

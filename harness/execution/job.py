@@ -12,6 +12,7 @@ from harness.experiment.run_id import Spec
 from harness.store.provenance import Provenance
 from harness.store.records import Result
 from harness.tasks.protocol import Task
+from harness.tasks.resources import NOTHING, Resources
 
 Row = Mapping[str, Any]
 
@@ -35,6 +36,7 @@ class Job:
     spec: Spec
     steps: Mapping[str, str] = field(default_factory=dict)  # name -> run id of the steps whose files it uses
     lost: LostStep | None = None  # a step that did not complete: the run gets its outcome, and is not trained
+    resources: Resources = NOTHING  # what the variant requests; of what `due` gives, what this run or step requests
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from harness.execution.stages import current_next_plan, next_plan, save_resolved
 from harness.execution.steps import due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
-from harness.experiment.resources import needed
+from harness.experiment.resources import needed, of_variant
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.steps import step_runs
 from harness.store.cases import CaseFiles
@@ -192,4 +192,4 @@ def job(plan: Plan, run: PlannedRun, task: Task) -> Job:
     )
     if run_id(spec.task, spec.version, spec.config, spec.seed, spec.data) != run.id:
         raise InputError(f"{where}: the code has changed since the plan was made and would train a different run; {advice}")
-    return Job(run.id, task, config, spec)
+    return Job(run.id, task, config, spec, resources=of_variant(plan, run.variant))

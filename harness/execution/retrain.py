@@ -202,7 +202,7 @@ def _job(store: Store, origin: tuple[Plan, PlannedRun] | Study, run_id: str) -> 
         return _of_trial(origin, store, run_id)
     for run in planned:
         steps = step_runs(run.task, run.config, run.spec.seed, run.spec.data)
-        for each in (run, *(Job(step.id, step.task, step.config, step.spec) for step in steps)):
+        for each in (run, *(Job(step.id, step.task, step.config, step.spec, resources=run.resources) for step in steps)):
             if each.run_id == run_id:
                 return each
     raise InputError("this code would train another step")
@@ -225,7 +225,7 @@ def _of_trial(study: Study, store: Store, run_id: str) -> Job:
     now, again = spec_of(study, task, config, spec.seed)
     if now != run_id:
         raise InputError(f"this code would train run {now}")
-    return Job(run_id, task, config, again)
+    return Job(run_id, task, config, again, resources=study.resources)
 
 
 def _accelerator(run_id: str, wanted: Accelerator, provenance: Provenance) -> Accelerator:

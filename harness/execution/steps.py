@@ -32,19 +32,20 @@ def due(store: Store, job: Job) -> Iterator[Due]:
     DataError if the files of a completed step are gone.
     """
     steps = step_runs(job.task, job.config, job.spec.seed, job.spec.data)
+    itself = replace(job, resources=job.task.own_resources.over(job.resources))
     results = {step.name: store.result(step.id) for step in steps}
     done = {step.name: step for step in steps if _completed(results[step.name])}
     for step in steps:
         result = results[step.name]
         if result is None and done.keys() >= {*step.needs}:
-            own = Job(step.id, step.task, step.config, step.spec)
+            own = Job(step.id, step.task, step.config, step.spec, resources=step.resources.over(job.resources))
             yield Due(_with_steps(store, own, {name: done[name] for name in step.needs}, results), step.name)
         elif result is not None and result.state != "completed":
             lost = LostStep(step.name, step.id, result)
-            yield Due(replace(_prepared(store, job, {one.name: one for one in steps}, results), lost=lost))
+            yield Due(replace(_prepared(store, itself, {one.name: one for one in steps}, results), lost=lost))
             return
     if len(done) == len(steps):
-        yield Due(_with_steps(store, job, done, results))
+        yield Due(_with_steps(store, itself, done, results))
 
 
 def _with_steps(store: Store, job: Job, steps: Mapping[str, StepRun], results: Mapping[str, Result | None]) -> Job:

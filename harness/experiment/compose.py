@@ -1,7 +1,7 @@
 """Merges an experiment file, the files it extends, a profile and --set into top-level keys and layers of configuration.
 
-The file inherits task, config and profiles along `extends`. Configuration is applied in this order: the bases' `config`
-(outermost first), the file's, the profile's in the same order, then --set.
+The file inherits task, config, resources and profiles along `extends`. Configuration is applied in this order: the bases'
+`config` (outermost first), the file's, the profile's in the same order, then --set; `resources` likewise.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from harness.common.validation import shape_of, suggestion, validate
-from harness.common.yaml_nodes import Entry, Node, from_plain, join, read_file, read_value
+from harness.common.yaml_nodes import Entry, Node, from_plain, join, plain, read_file, read_value
 from harness.errors import InputError, Position, Problem
 from harness.experiment.file import DESIGN_KEYS, NOT_BESIDE_SEARCH, ExperimentFile
+from harness.tasks.resources import Resources, field_of, requests_in
 
+BLOCK = "resources:"  # of a tree: what a run needs of a machine. No setting has a colon at the end of its name.
+LAYERED = ("config", "resources")  # keys of files and profiles that are merged
 PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -36,11 +39,12 @@ class Override:
 
 @dataclass(frozen=True)
 class Composed:
-    """The effective keys (without config, profiles and extends), the layers of configuration, and the problems so far."""
+    """The effective keys (without extends and profiles), the layers of those that are merged, and the problems so far."""
 
     root: Node
     fields: Mapping[str, Entry]
-    layers: tuple[Node, ...]
+    layers: tuple[Node, ...]  # of configuration
+    resources: tuple[Node, ...]  # layers of resources
     overrides: tuple[Override, ...]
     profile_names: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -63,7 +67,7 @@ def compose(path: Path, profile: str | None, settings: Sequence[str], given: Nod
         chosen = [found for node in profiles if node and (found := node.get(profile))]
         if profile not in names:
             problems.append(Problem(Position(str(path)), "", f"no profile {profile!r}; {suggestion(profile, names)}"))
-    fields = {key: entry for key, entry in child.entries.items() if key not in ("config", "profiles", "extends")}
+    fields = {key: entry for key, entry in child.entries.items() if key not in (*LAYERED, "profiles", "extends")}
     inherited = [node.entries["task"] for node in chain if "task" in node.entries]
     if inherited:
         fields["task"] = inherited[-1]
@@ -77,12 +81,14 @@ def compose(path: Path, profile: str | None, settings: Sequence[str], given: Nod
         # What a profile sets to null or an empty list is taken from the file.
         before = fields
         fields = {key: entry for key, entry in fields.items() if key not in node.entries}
-        fields.update({key: entry for key, entry in own.items() if key != "config"})
+        fields.update({key: entry for key, entry in own.items() if key not in LAYERED})
         if "search" in own and "search" in before:  # a rehearsal searches the same space with fewer trials
             fields["search"] = _merged(before["search"], own["search"])
-    layers = [config for node in (*chain, *chosen) if (config := node.get("config")) and config.entries]
+    layers, resources = (
+        tuple(layer for node in (*chain, *chosen) if (layer := node.get(key)) and layer.entries) for key in LAYERED
+    )
     overrides = _overrides(settings, problems)
-    return Composed(child, fields, tuple(layers), overrides, tuple(names), tuple(problems))
+    return Composed(child, fields, layers, resources, overrides, tuple(names), tuple(problems))
 
 
 def _without_nulls(node: Node) -> Node:
@@ -156,22 +162,70 @@ def is_file(path: Path) -> bool:
 
 
 class ConfigTree:
-    """A task's configuration as a tree of nodes: defaults, changes, validation."""
+    """A task's configuration and what its runs need of a machine, as a tree of nodes: defaults, changes, validation.
+
+    `resources` and paths such as `resources.gpus` set what runs need, unless the task has settings of these names. Requests that
+    are part of the configuration (see `Request`) are stored there, others in a block of the tree.
+    """
 
     def __init__(self, model: type[BaseModel]) -> None:
         self.model = model
         self.shape = shape_of(model)
-        self.paths = self.shape.paths
-        self.is_flat = all(len(path) == 1 for path in self.paths.values())
+        self.is_flat = all(len(path) == 1 for path in self.shape.paths.values())
+        self.in_config = requests_in(model)
+        settings = {*self.shape.paths} - {field_of(name) for name in self.in_config}
+        self.has_requests = not any(path.partition(".")[0] == "resources" for path in settings)
+        requests = {"resources": (BLOCK,), **{field_of(name): self._request(name) for name in Resources.model_fields}}
+        self.paths = {**self.shape.paths, **(requests if self.has_requests else {})}
         self.defaults = from_plain(model().model_dump(), Position("defaults"))
 
     def validated(self, tree: Node) -> tuple[BaseModel | None, list[Problem]]:
-        """The tree's configuration, or None and the problems."""
-        return validate(self.model, tree)
+        """The tree's configuration, or None and the problems, of requests too."""
+        settings = {key: entry for key, entry in tree.entries.items() if key != BLOCK}
+        config, problems = validate(self.model, Node(settings, tree.at, tree.path))
+        wrong = validate(Resources, requests)[1] if (requests := tree.get(BLOCK)) else []
+        return (None if wrong else config), [*problems, *wrong]
+
+    def resources(self, tree: Node, config: BaseModel) -> Resources:
+        """What a run needs of a machine. `config`: of `tree`, which is valid."""
+        requests = tree.get(BLOCK)
+        own = {name: getattr(config, field_of(name)) for name in self.in_config}
+        return Resources.model_validate({**(plain(requests) if requests else {}), **own})
+
+    def is_request(self, path: str) -> bool:
+        """Whether `path` sets what runs need of a machine."""
+        return self.has_requests and path.partition(".")[0] == "resources"
+
+    def changes_results(self, path: str) -> bool:
+        """Whether `path` is part of the configuration, and not only a request."""
+        return self.parts(path)[0] != BLOCK
 
     def parts(self, path: str) -> tuple[str, ...]:
         """A dotted path -> the keys that lead there. In a flat configuration, a program's, dots are part of a name."""
-        return self.paths.get(path) or ((path,) if self.is_flat else tuple(path.split(".")))
+        if path in self.paths:
+            return self.paths[path]
+        if self.is_request(path):
+            return (BLOCK, path.partition(".")[2])
+        return (path,) if self.is_flat else tuple(path.split("."))
+
+    def by_request(self, changes: Iterable[tuple[str, Entry]]) -> tuple[tuple[str, Entry], ...]:
+        """`changes` with a dotted path for each request in a mapping `resources`: requests are merged one by one."""
+        found: list[tuple[str, Entry]] = []
+        for key, entry in changes:
+            if key == "resources" and self.has_requests and isinstance(entry.node.value, Mapping):
+                found = [*((field_of(name), each) for name, each in entry.node.entries.items()), *found]
+            else:
+                found.append((key, entry))
+        return tuple(found)
+
+    def request(self, tree: Node, resources: Node) -> Node:
+        """`tree` with the requests of a mapping, whatever settings the task has."""
+        for name, entry in resources.entries.items():
+            tree = self._set(tree, self._request(name), entry)
+        return tree
+
+    def _request(self, name: str) -> tuple[str, ...]:
+        return (field_of(name),) if name in self.in_config else (BLOCK, name)
 
     def overlapping(self, path: str, others: Iterable[str]) -> str | None:
         """The first of `others` that sets `path`, a part of it, or a block that contains it; else None."""
@@ -184,10 +238,11 @@ class ConfigTree:
     def assign(self, tree: Node, changes: Iterable[tuple[str, Entry]]) -> Node:
         """`tree` with changes applied.
 
-        A dotted key sets a leaf, a mapping replaces its block. Setting the tag of a union (`schedule.name`) drops the keys that
-        the new type lacks. The order in the file does not matter: blocks are applied first, then tags, then leaves.
+        A dotted key sets a leaf, a mapping replaces its block, but `resources` are merged. Setting the tag of a union
+        (`schedule.name`) drops the keys that the new type lacks. The order in the file does not matter: blocks are applied first,
+        then tags, then leaves.
         """
-        keyed = [(self.parts(key), entry) for key, entry in changes]
+        keyed = [(self.parts(key), entry) for key, entry in self.by_request(changes)]
         for path, entry in sorted(keyed, key=self._rank):
             tree = self._set(tree, path, entry)
         return tree

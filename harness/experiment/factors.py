@@ -157,12 +157,15 @@ class _Factors:
         changes = ((key, Entry(item.at, item)),)
         config, problems = self.space.validated(self.space.assign(self.tree, changes))
         self.problems.extend(p for p in problems if p.path.startswith(item.path))
-        value = _value_at(config, self.space.parts(key)) if config is not None else plain(item)
+        if config is not None and self.space.changes_results(key):
+            value = _value_at(config, self.space.parts(key))
+        else:
+            value = plain(item)
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         return Level(level_label(value), changes, number, self._is_base(config))
 
     def _named(self, label: str, entry: Entry) -> Level:
-        changes = designs.changes_of(entry.node)
+        changes = self.space.by_request(designs.changes_of(entry.node))
         config, problems = self.space.validated(self.space.assign(self.tree, changes))
         self.problems.extend(p for p in problems if p.path.startswith(entry.node.path))
         number = float(label) if NUMBER.fullmatch(label) else None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from harness.experiment.claims import Levels
 from harness.tasks.command.model import Program
+from harness.tasks.resources import Resources
 
 MAX_VARIANTS = 500
 MAX_SEEDS = 1000  # seeds of searches and tuning start there
@@ -168,9 +169,12 @@ class Search(_Strict):
 
 
 class Profile(_Strict):
-    """A partial file: its keys replace those of the file; its config is merged over the file's."""
+    """A partial file: its keys replace those of the file; its config and resources are merged over the file's."""
 
     config: dict[str, Any] | None = None
+    resources: Resources | None = Field(
+        None, description="what each run needs: {gpus: 2, cpus: 8, memory: 64G, nodes: 1}; variants may request more or less"
+    )
     variants: dict[str, Patch] | None = Field(None, min_length=1)
     factors: dict[str, tuple[Any, ...] | dict[str, Patch]] | None = Field(None, min_length=1)
     components: dict[str, Patch] | None = Field(None, min_length=1)
@@ -192,7 +196,9 @@ class ExperimentFile(Profile):
     question: Text | None = None
     source: Text | None = Field(None, description="quotation of the statement to test")
     task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
-    extends: Text | None = Field(None, description="a file whose task, config and profiles are inherited; relative to this one")
+    extends: Text | None = Field(
+        None, description="a file whose task, config, resources and profiles are inherited; relative to this one"
+    )
     profiles: Mapping[str, Profile] | None = None
 
 

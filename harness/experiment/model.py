@@ -14,17 +14,19 @@ from harness.experiment.searching import Search
 from harness.experiment.tuning import Tuning
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Task
+from harness.tasks.resources import NOTHING, Resources
 
 MAPPING = "<mapping>"  # the file of an experiment that was a mapping in Python
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One setting of the task: its label, its validated configuration, and its level of each factor."""
+    """One setting of the task: its label, its validated configuration, its level of each factor, and what its runs need."""
 
     label: str
     config: BaseModel
     levels: Mapping[str, str]
+    resources: Resources = NOTHING
 
 
 @dataclass(frozen=True)

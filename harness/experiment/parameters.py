@@ -14,7 +14,7 @@ from harness.experiment import file
 from harness.experiment.claims import level_label
 from harness.experiment.compose import ConfigTree
 from harness.experiment.space import Categorical, Condition, Range
-from harness.experiment.tuning import check_held_out_unchanged, check_no_version
+from harness.experiment.tuning import check_held_out_unchanged, check_no_resources, check_no_version
 
 Changes = tuple[tuple[str, Entry], ...]
 
@@ -35,6 +35,7 @@ class Parameters:
             if new is not None:
                 self.problems.extend(check_held_out_unchanged(_paths(new), self.tree, entry))
                 self.problems.extend(check_no_version(_paths(new), self.tree, entry))
+                self.problems.extend(check_no_resources(_paths(new), self.tree, entry))
                 self._check_disjoint(new, entry)
                 self.found.append(new)
         return self.found

@@ -22,7 +22,7 @@ from harness.tasks.command.task import command_task
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator, Task
 from harness.tasks.registry import find_task
-from harness.tasks.resources import Resources
+from harness.tasks.resources import NOTHING, Resources
 
 TUNING_SEED = 1000  # first seed of tuning and searches; evidence uses lower ones
 
@@ -246,6 +246,7 @@ def _outline(
         futility=experiment.futility,
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data=data,
+        resources={one.label: one.resources for one in experiment.variants if one.resources != NOTHING},
         runs=(),
         factors={factor.name: dict(factor.levels) for factor in experiment.factors},
         levels={variant.label: dict(variant.levels) for variant in experiment.variants},
@@ -274,6 +275,9 @@ def _tuning(
         "futility": None,
         "variants": {label: config.model_dump(mode="json") for label, config in tried.items()},
         "data": data,
+        "resources": {
+            one.label: evidence.resources[one.variant] for one in tuning.candidates if one.variant in evidence.resources
+        },
         "factors": {},
         "levels": {label: {} for label in tried},
         "over": dict.fromkeys(tried, first),

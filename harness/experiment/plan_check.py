@@ -22,6 +22,7 @@ def problems(plan: Plan) -> Iterator[str]:
         yield from _unknown(name, mapping, labels)
         yield from (f"{name}: lacks the variant {label!r}" for label in labels if label not in mapping)
     yield from _unknown("over", plan.over.values(), labels)
+    yield from _unknown("resources", plan.resources, labels)
     yield from _registered("", plan)
     if plan.loop is not None and plan.alpha > plan.loop.alpha:
         yield f"alpha: {plan.alpha:g} is more than {plan.loop.alpha:g}, that of its loop"

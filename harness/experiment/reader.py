@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.common.validation import suggestion
-from harness.common.yaml_nodes import Node, plain
-from harness.errors import InputError, Problem
+from harness.common.validation import suggestion, validate
+from harness.common.yaml_nodes import Node, from_plain, plain
+from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.claims import ALL, Claim, Factor, Setting, read_claim
 from harness.experiment.compose import Composed, ConfigTree, Override
@@ -28,6 +29,7 @@ from harness.tasks.command.task import command_task
 from harness.tasks.identity import identity, location_paths, places
 from harness.tasks.protocol import Task, result_metrics
 from harness.tasks.registry import find_task, module_folder
+from harness.tasks.resources import Resources, field_of
 
 DEFAULT_TASK = "cifar_resnet"
 
@@ -45,10 +47,11 @@ class Reader:
             return None
         task_name, task, program, folder = found
         space = ConfigTree(task.Config)
-        tree, base = self._base(space)
+        tree, base = self._base(space, program)
         drafts, factors = draft_variants(self.composed, space, tree, base, self.problems)
+        drafts = [replace(draft, changes=space.by_request(draft.changes)) for draft in drafts]
         self._check_overrides(space, drafts)
-        variants = self._variants(space, tree, drafts)
+        variants = self._variants(space, tree, drafts, program)
         search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
         baseline = self._baseline(labels, variants, base, factors) if labels else None
@@ -73,7 +76,7 @@ class Reader:
             path=self.path,
             stem=self.path.stem,
             profile=profile,
-            overrides=_rehearsal_overrides(self.composed.overrides, task),
+            overrides=_rehearsal_overrides(self.composed.overrides, space),
             question=question,
             source=self._text("source"),
             task_name=task_name,
@@ -109,7 +112,9 @@ class Reader:
             return None
         for key in NOT_BESIDE_SEARCH:
             if beside := self.composed.fields.get(key):
-                message = f"{key} beside search; only question, source, task, config, margin, alpha and profiles are allowed"
+                message = (
+                    f"{key} beside search; only question, source, task, config, resources, margin, alpha and profiles are allowed"
+                )
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)
@@ -135,10 +140,19 @@ class Reader:
             self.problems.append(Problem(at, "task", str(error)))
             return None
 
-    def _base(self, space: ConfigTree) -> tuple[Node, BaseModel | None]:
+    def _base(self, space: ConfigTree, program: Program | None) -> tuple[Node, BaseModel | None]:
         tree = space.defaults
         for layer in self.composed.layers:
-            tree = space.assign(tree, layer.entries.items())
+            for key, entry in layer.entries.items():
+                if space.is_request(key):
+                    message = "not a part of config; move it to resources: beside config, in a variant, or to --set"
+                    self.problems.append(Problem(entry.key_at, entry.node.path, message))
+            tree = space.assign(tree, ((key, entry) for key, entry in layer.entries.items() if not space.is_request(key)))
+        own = program.resources.requested if program is not None else {}
+        tree = space.request(tree, from_plain(own, Position("task.resources")))
+        for layer in self.composed.resources:
+            if not validate(Resources, layer)[1]:  # else reported with the file's structure
+                tree = space.request(tree, layer)
         known = space.paths
         unknown = [override for override in self.composed.overrides if override.path not in known]
         for override in unknown:
@@ -162,7 +176,7 @@ class Reader:
                 message = f"tune sets {rival}; use a path that it does not set"
                 self.problems.append(Problem(override.node.at, override.path, message))
 
-    def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft]) -> list[Variant]:
+    def _variants(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], program: Program | None) -> list[Variant]:
         variants: list[Variant] = []
         if len(drafts) > MAX_VARIANTS:
             root = self.composed.root
@@ -171,8 +185,10 @@ class Reader:
         known = {(problem.path.removeprefix("config."), problem.message) for problem in self.problems}
         same: dict[str, str] = {}
         labels: dict[str, str] = {}
+        requested: dict[str, Resources] = {}
         for draft in drafts:
-            config, problems = space.validated(space.assign(tree, draft.changes))
+            laid = space.assign(tree, draft.changes)
+            config, problems = space.validated(laid)
             self.problems.extend(p for p in problems if p not in self.problems and (p.path, p.message) not in known)
             if not re.fullmatch(LABEL, draft.label) or draft.label == ALL:
                 words = "another name: claims use it for every variant" if draft.label == ALL else LABEL_WORDS
@@ -182,14 +198,29 @@ class Reader:
             # Including locations: two folders may contain different images, which the plan checks.
             other = same.setdefault(json.dumps([identity(config), places(config)], sort_keys=True), draft.label)
             twin = labels.setdefault(draft.label.lower(), draft.label)
+            resources = requested.setdefault(draft.label, space.resources(laid, config))
+            self._check_requested(space, config)
             if other != draft.label:
-                message = f"{draft.label!r} is the same as {other!r}; remove or change one"
+                only = _only_in_resources(program is not None) if resources != requested[other] else ""
+                message = f"{draft.label!r} is the same as {other!r}{only}; remove or change one"
                 self.problems.append(Problem(draft.at.at, draft.at.path, message))
             elif twin != draft.label:
                 message = f"{draft.label!r} and {twin!r} differ only in case; rename one"
                 self.problems.append(Problem(draft.at.at, draft.at.path, message))
-            variants.append(Variant(draft.label, config, draft.levels))
+            variants.append(Variant(draft.label, config, draft.levels, resources))
         return variants
+
+    def _check_requested(self, space: ConfigTree, config: BaseModel) -> None:
+        """A problem if the command line of the program contains a resource that nothing requests."""
+        for name in space.in_config:
+            if getattr(config, field_of(name)) is None:
+                task = self.composed.fields["task"].node
+                at = task.get("command") or task
+                problem = Problem(
+                    at.at, at.path, f"{{{name}}} in a command, but no {name} requested; add resources: {{{name}: 8}}"
+                )
+                if problem not in self.problems:
+                    self.problems.append(problem)
 
     def _baseline(
         self, labels: Sequence[str], variants: Sequence[Variant], base: BaseModel | None, factors: Sequence[Factor]
@@ -272,8 +303,14 @@ class Reader:
         return float(value) if isinstance(value, int | float) else None
 
 
-def _rehearsal_overrides(overrides: Sequence[Override], task: Task) -> tuple[str, ...]:
-    """The overrides that make the plan a rehearsal: all except locations."""
-    locations = location_paths(task.Config) - {CODE}  # another version is other code
-    kept = [override for override in overrides if override.path not in locations]
+def _only_in_resources(is_program: bool) -> str:
+    """Why two variants that differ in resources are one, and what makes them two."""
+    said = ": resources are no part of a result"
+    return f"{said} unless the command contains them, such as {{gpus}}" if is_program else said
+
+
+def _rehearsal_overrides(overrides: Sequence[Override], space: ConfigTree) -> tuple[str, ...]:
+    """The overrides that make the plan a rehearsal: all except locations and resources that no command line contains."""
+    locations = location_paths(space.model) - {CODE}  # another version is other code
+    kept = [override for override in overrides if override.path not in locations and space.changes_results(override.path)]
     return tuple(sorted(f"{override.path}={json.dumps(plain(override.node))}" for override in kept))

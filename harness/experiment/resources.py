@@ -18,6 +18,14 @@ def needed(work: Plan | Study) -> Mapping[str, Resources]:
     return {label: with_steps(work.resources.get(label, NOTHING), work.program) for label in work.variants}
 
 
+def of_variant(plan: Plan, label: str) -> Resources:
+    """What the runs of a variant request. Where others of the plan request GPUs, and workers have several, it is at least one."""
+    own = plan.resources.get(label, NOTHING)
+    if own.gpus is not None or all(each.gpus is None for each in needed(plan).values()):
+        return own
+    return own.over(Resources(gpus=1))
+
+
 def with_steps(own: Resources, program: Program | None) -> Resources:
     """`own`, or more where a step of the program requests more. What a step requests itself replaces `own` for that step."""
     steps = program.steps.values() if program is not None else ()

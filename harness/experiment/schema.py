@@ -14,6 +14,7 @@ from harness.common.validation import shape_of
 from harness.experiment.claims import KINDS
 from harness.experiment.file import LABEL, ExperimentFile
 from harness.tasks.registry import find_task
+from harness.tasks.resources import Resources, field_of
 
 PATH = Path(__file__).parent.parent / "schema.json"
 
@@ -30,7 +31,8 @@ def experiment_schema() -> dict[str, Any]:
     definitions["Claim"] = {"oneOf": [_claim(kind, definitions) for kind in KINDS]}
     for owner in (schema, definitions["Profile"]):
         properties = owner["properties"]
-        properties["config"] = {"$ref": "#/$defs/Configuration"}
+        elsewhere = [{"required": [name]} for name in ("resources", *map(field_of, Resources.model_fields))]
+        properties["config"] = {"$ref": "#/$defs/Configuration", "not": {"anyOf": elsewhere}}
         properties["claims"] = {"type": "array", "items": {"$ref": "#/$defs/Claim"}}
         patch = {"anyOf": [{"$ref": "#/$defs/Configuration"}, {"type": "null"}]}
         for key in ("variants", "components"):
@@ -44,13 +46,18 @@ def experiment_schema() -> dict[str, Any]:
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Blocks by name and every dotted path below them; a dotted path allows the values of all members of its unions."""
+    """Blocks by name and every dotted path below them; a dotted path allows the values of all members of its unions.
+
+    With what the runs of a variant need of a machine, which is allowed in variants only.
+    """
     shape = shape_of(find_task("cifar_resnet").Config)
     properties: dict[str, Any] = dict(config["properties"])
     for path in shape.leaves():
         if len(path) > 1:
             options = shape.anywhere(path)
             properties[".".join(path)] = options[0] if len(options) == 1 else {"anyOf": options}
+    requests = Resources.model_json_schema()["properties"]
+    properties |= {"resources": {"$ref": "#/$defs/Resources"}, **{field_of(name): each for name, each in requests.items()}}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 

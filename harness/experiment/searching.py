@@ -16,7 +16,7 @@ from harness.experiment import file
 from harness.experiment.compose import ConfigTree
 from harness.experiment.parameters import Parameters
 from harness.experiment.space import Categorical, Range, Values, changes, values_of
-from harness.experiment.tuning import check_held_out, check_selectable
+from harness.experiment.tuning import check_held_out, check_no_resources, check_selectable
 from harness.tasks.protocol import Task, result_metrics, selection_metric
 
 DEFAULT_TRIALS = 100
@@ -149,6 +149,8 @@ class _Reader:
         section = self.node.get("first")
         found: list[Values] = []
         for item in section.value if section and isinstance(section.value, tuple) else ():
+            for path, entry in item.entries.items():
+                self.problems.extend(check_no_resources([path], self.tree, entry))
             laid = self.tree.assign(self.base_tree, item.entries.items())
             config, wrong = self.tree.validated(laid)
             self.problems.extend(wrong)

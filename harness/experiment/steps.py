@@ -12,6 +12,7 @@ from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec, run_id
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Task, parse_config
+from harness.tasks.resources import NOTHING, Resources
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class StepRun:
     config: BaseModel
     spec: Spec
     needs: tuple[str, ...]
+    resources: Resources = NOTHING  # what it requests itself
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def step_runs(task: Task, config: BaseModel, seed: int, data: str) -> tuple[Step
         own = identity(each.config)
         spec = Spec(task=each.task_name, version=each.task.version, config=own, seed=seed, data=each.data, program=each.program)
         number = run_id(spec.task, spec.version, spec.config, spec.seed, spec.data)
-        found.append(StepRun(each.name, number, each.task, each.config, spec, each.needs))
+        found.append(StepRun(each.name, number, each.task, each.config, spec, each.needs, each.resources))
     return tuple(found)
 
 

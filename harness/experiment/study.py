@@ -62,13 +62,15 @@ def make_study(experiment: Experiment, accelerator: Accelerator = "cpu", trials:
     if search is None:
         how = "harness.run_experiment" if experiment.from_mapping else f"harness run {experiment.path}"
         raise InputError(f"{experiment.path} has no search; start it with: {how}")
-    (base,) = (task.resolve(variant.config, accelerator) for variant in experiment.variants)
+    (variant,) = experiment.variants
+    base = task.resolve(variant.config, accelerator)
     same = ("space", "objectives", "constraints", "sampler", "pruner", "prune_after", "seeds", "budget_s", "first", "confirm")
     return Study(
         **shared_fields(experiment, accelerator, created),
         **{field: getattr(search, field) for field in same},
         base=base.model_dump(mode="json"),
         data=task.fingerprint(base),
+        resources=variant.resources,
         trials=search.trials if trials is None else trials,
     )
 

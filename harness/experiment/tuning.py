@@ -93,6 +93,15 @@ def check_held_out_unchanged(paths: Sequence[str], tree: ConfigTree, entry: Entr
     return [Problem(entry.key_at, entry.node.path, message)]
 
 
+def check_no_resources(paths: Sequence[str], tree: ConfigTree, entry: Entry) -> list[Problem]:
+    """A problem if a parameter sets what runs need of a machine: all trials run on workers of one size."""
+    found = next((path for path in paths if tree.is_request(path)), None)
+    if found is None:
+        return []
+    message = f"sets {found}, which is equal for all compared settings; set it in resources, or in variants"
+    return [Problem(entry.key_at, entry.node.path, message)]
+
+
 def check_no_version(paths: Sequence[str], tree: ConfigTree, entry: Entry) -> list[Problem]:
     """A problem if a parameter sets the version of the code: a version is a variant, not a setting to choose."""
     if CODE not in paths or CODE not in location_paths(tree.model):
@@ -146,6 +155,7 @@ def _paths(space: Node, tree: ConfigTree, base_tree: Node, drafts: Sequence[Draf
             continue
         problems.extend(check_held_out_unchanged([path], tree, entry))
         problems.extend(check_no_version([path], tree, entry))
+        problems.extend(check_no_resources([path], tree, entry))
         if rival := tree.overlapping(path, taken):
             message = f"the variants set {rival}; use a path that they do not set"
             problems.append(Problem(entry.key_at, entry.node.path, message))

@@ -23,6 +23,7 @@ from harness.store.catalog import read_plan
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import Task, result_metrics
+from harness.tasks.resources import NOTHING, Resources
 
 TOP_SEED, FINAL_SEED = 2000, 3000
 BASE, WINNER = "base", "winner"
@@ -58,6 +59,7 @@ def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()
         looks=(seeds,),
         variants={label: config.model_dump(mode="json") for label, config in configs.items()},
         data={label: task.fingerprint(config) for label, config in configs.items()},
+        resources=_resources(study, configs),
         levels={label: {} for label in configs},
         over=dict.fromkeys(configs, next(iter(configs))),
         runs=(),
@@ -164,6 +166,7 @@ def _final(study: Study, task: Task, seeds: int, ordinal: int) -> Plan:
         alpha=study.alpha,
         variants={label: base.model_dump(mode="json") for label in labels},
         data=dict.fromkeys(labels, study.data),
+        resources=_resources(study, labels),
         levels={label: {} for label in labels},
         over=dict.fromkeys(labels, BASE),
         runs=(),
@@ -184,6 +187,10 @@ def _claims(study: Study, task: Task, labels: Sequence[str]) -> tuple[Claim, ...
     claim, problems = read_claim(from_plain({"improves": WINNER}, Position(study.file), "confirm"), setting)
     assert claim is not None, problems
     return (claim,)
+
+
+def _resources(study: Study, labels: Iterable[str]) -> dict[str, Resources]:
+    return {} if study.resources == NOTHING else dict.fromkeys(labels, study.resources)
 
 
 def _shared(study: Study) -> dict[str, object]:

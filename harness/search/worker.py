@@ -147,7 +147,9 @@ class _Attempt:
         write_trial_runs(self.broker.paths, self.taken.number, [run_id for run_id, _ in specs], steps)
         results: list[Result] = []
         for run_id, spec in specs:
-            result = self._result(Job(run_id, self.worker.task, config, spec), _never if results else self._prunes)
+            result = self._result(
+                Job(run_id, self.worker.task, config, spec, resources=self.study.resources), _never if results else self._prunes
+            )
             if result is None and not self.pruned:
                 return None
             if result is None or result.state != "completed":

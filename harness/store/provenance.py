@@ -55,6 +55,7 @@ class Restart(BaseModel):
     python: str | None = None  # None in files from before it was recorded, as are the next two
     packages: dict[str, str] = {}
     environment: Environment | None = None
+    resources: dict[str, int | str] = {}  # as in `Provenance`
     epoch: int  # number of rows it resumed from
     resumed: bool = False  # a program resumed from its own files: not bit-exact
 
@@ -81,6 +82,7 @@ class Provenance(BaseModel):
     choices: dict[str, bool] = {}  # implementations that the task chose, such as compiled kernels
     read_again_from: str | None = None  # id of the run whose log and files the rows were read from, without training
     steps: dict[str, str] = {}  # name -> run id of the steps whose files the run used
+    resources: dict[str, int | str] = {}  # what it requested of the machine: gpus, cpus, memory, nodes
     url: str | None = None  # of the page of the run in W&B, once it has finished
 
     @property
@@ -104,10 +106,11 @@ def observe(
     program: Path | None = None,
     environment: Environment | None = None,
     steps: Mapping[str, str] | None = None,
+    resources: Mapping[str, int | str] | None = None,
 ) -> Provenance:
     """The facts of a run that starts now. `module` is a task module outside the package, `program` the folder of a program.
 
-    `steps`: the run ids of its steps, by name.
+    `steps`: the run ids of its steps, by name; `resources`: what it requests.
     """
     return Provenance(
         code=code(Path(harness.__file__).parent, module),
@@ -123,12 +126,16 @@ def observe(
         command=tuple(command),
         started=now(),
         steps=dict(steps or {}),
+        resources=dict(resources or {}),
     )
+
+
+RESTARTED = ("host", "device", "code", "program", "python", "packages", "environment", "resources")
 
 
 def restarted(first: Provenance, latest: Provenance, epoch: int, resumed: bool = False) -> Provenance:
     """`first` with one more restart, of which `latest` was observed."""
-    same = {field: getattr(latest, field) for field in ("host", "device", "code", "program", "python", "packages", "environment")}
+    same = {field: getattr(latest, field) for field in RESTARTED}
     start = Restart(at=latest.started, **same, epoch=epoch, resumed=resumed)
     return Provenance.model_validate({**dict(first), "ended": None, "restarts": (*first.restarts, start)})
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from harness.tasks.environment import Observed
+from harness.tasks.resources import NOTHING, Resources
 
 Number = int | float
 Accelerator = Literal["cpu", "cuda"]
@@ -111,6 +112,7 @@ class Prerequisite:
     data: str  # its fingerprint
     needs: tuple[str, ...] = ()  # the names of earlier prerequisites that it needs itself
     program: Mapping[str, Any] | None = None  # definition, if the task is a command
+    resources: Resources = NOTHING  # what it requests itself, instead of what the run that needs it requests
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,15 @@ class Task(Protocol):
 
     def prepared(self, by: Mapping[str, Prepared]) -> Task:  # noqa: ARG002 - unused by default
         """This task for a run whose prerequisites, by name, have completed; called before `installed` and `start_in`."""
+        return self
+
+    @property
+    def own_resources(self) -> Resources:
+        """What a run requests because of the task, whatever its variant requests."""
+        return NOTHING
+
+    def allotted(self, resources: Resources) -> Task:  # noqa: ARG002 - unused by default
+        """This task for a run with these resources; called before `installed` and `start_in`."""
         return self
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -27,10 +28,10 @@ class Resources(BaseModel):
         None, description="nodes; more than 1 needs a cluster; default: 1"
     )
 
-    @field_validator("memory")
+    @field_validator("memory", mode="before")
     @classmethod
-    def _is_a_size(cls, value: str | None) -> str | None:
-        if value is not None and (not (found := MEMORY.fullmatch(value)) or int(found[1]) == 0):
+    def _is_a_size(cls, value: Any) -> Any:
+        if value is not None and (not (found := MEMORY.fullmatch(str(value))) or int(found[1]) == 0):
             raise ValueError(f"{value!r} is not an amount of memory; expected a number with K, M, G or T, such as 64G")
         return value
 
@@ -51,6 +52,31 @@ class Resources(BaseModel):
 
 
 NOTHING = Resources()
+IN_COMMANDS = {
+    "gpus": 1,
+    "cpus": None,
+    "nodes": 1,
+}  # placeholder -> its value where nothing requests one; None: must be requested
+
+
+@dataclass(frozen=True)
+class Request:
+    """Marks a field of a configuration that is a request, because the command line of the program contains its value."""
+
+
+def requests_in(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names of the resources that are part of a configuration, as the fields `field_of(name)`."""
+    fields = model.model_fields
+    return tuple(
+        name
+        for name in IN_COMMANDS
+        if (info := fields.get(field_of(name))) and any(isinstance(m, Request) for m in info.metadata)
+    )
+
+
+def field_of(name: str) -> str:
+    """The field of a program's configuration that holds the resource `name`."""
+    return f"resources.{name}"
 
 
 def largest(of: Iterable[Resources]) -> Resources:

@@ -173,6 +173,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
             notes.append(("WARNING", phrases.underpowered(power), WARNING))
     if any(getattr(claim, "across", "seeds") == "cases" for claim in preview.plan.claims):
         notes.append(("power", "across cases: unknown before it is seen how many cases differ", ""))
+    notes += [("resources", needs, "")] if (needs := phrases.needs(preview.plan)) else []
     notes += [("command" if each.step is None else f"step {each.step}", each.text, "") for each in preview.commands]
     notes += [(key, text, "") for key, text in input_notes(preview.inputs)]
     notes += [("WARNING", remark, WARNING) for remark in preview.remarks]

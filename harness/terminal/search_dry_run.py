@@ -76,6 +76,7 @@ def dry_run(preview: SearchPreview) -> RenderableType:
         ("first", _first(study)),
     ]
     notes += [("base", f"{phrases.count(preview.parameters)} parameters")] if preview.parameters is not None else []
+    notes += [("resources", needs)] if (needs := phrases.needs(study)) else []
     notes += input_notes(preview.inputs)
     notes += [("cost", cost(preview)), ("confirm", confirmation(study))]
     warnings = [("WARNING", remark) for remark in preview.remarks]

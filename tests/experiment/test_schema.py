@@ -18,7 +18,16 @@ def test_the_schema_knows_dotted_paths_blocks_and_claims() -> None:
     assert "schedule" in configuration
     assert {"model.dropout", "schedule.gamma", "optimizer.lookahead.k"} <= set(configuration)
     assert len(schema["$defs"]["Claim"]["oneOf"]) == 11
-    assert schema["properties"]["config"] == {"$ref": "#/$defs/Configuration"}
+    assert schema["properties"]["config"]["$ref"] == "#/$defs/Configuration"
+
+
+def test_variants_may_request_resources_and_config_may_not() -> None:
+    schema = experiment_schema()
+    configuration = schema["$defs"]["Configuration"]["properties"]
+    assert configuration["resources"] == {"$ref": "#/$defs/Resources"}
+    assert configuration["resources.gpus"]["anyOf"][0]["maximum"] == 1024
+    assert {"required": ["resources.gpus"]} in schema["properties"]["config"]["not"]["anyOf"]
+    assert schema["properties"]["resources"]["anyOf"][0] == {"$ref": "#/$defs/Resources"}
 
 
 def test_every_reference_in_the_schema_leads_somewhere() -> None:

@@ -24,7 +24,7 @@ def trained_with(runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) 
 
 
 def mixtures(trained: Trained, lists: Lists, *, versions: bool = False) -> Iterator[str]:
-    """Code, devices, packages, interpreters and threads that differ between runs, or between the starts of one run.
+    """Code, devices, GPUs, nodes, packages, interpreters and threads that differ between runs, or between the starts of one run.
 
     `lists`: the installed packages behind the digests in the provenances, to name those that differ. `versions`: the variants
     are versions of the program's code, which then differs by design.
@@ -37,6 +37,9 @@ def mixtures(trained: Trained, lists: Lists, *, versions: bool = False) -> Itera
     if not versions:
         yield from _mixed("versions of the program's code", programs)
     yield from _mixed("devices", devices)
+    for resource in ("gpus", "nodes"):
+        numbers = [(variant, [str(start.resources.get(resource, 1)) for start in own]) for variant, own in starts]
+        yield from _mixed(f"numbers of {'GPUs' if resource == 'gpus' else resource}", numbers)
     yield from _environments(starts, lists)
     yield from _versions([(variant, [start for start in own if not _is_program(start)]) for variant, own in starts], lists)
     limits = [(variant, ["no thread limit" if origin.threads is None else str(origin.threads)]) for variant, origin in trained]

@@ -68,6 +68,7 @@ from harness.reporting.phrases.remarks import (
     word,
 )
 from harness.reporting.phrases.required import unmet
+from harness.reporting.phrases.resources import needs, resources
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     counted_runs,

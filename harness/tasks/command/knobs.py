@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -21,6 +21,7 @@ from harness.tasks.command.code.version import CODE, WORKING_TREE
 from harness.tasks.command.model import Knob, Scalar, Value
 from harness.tasks.command.styles import printed
 from harness.tasks.protocol import Location
+from harness.tasks.resources import IN_COMMANDS, Request, Resources, field_of
 
 NAME = re.compile(rf"(?=.{{1,100}}\Z){template.NAME}", re.ASCII)
 
@@ -31,9 +32,17 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-def config_model(knobs: Mapping[str, Knob], style: Style = "argparse", repository: str | None = None) -> type[Knobs]:
-    """The model of the knobs' values; each has its default's type and limits. With a `repository`, `code` is a setting, too."""
+def config_model(
+    knobs: Mapping[str, Knob], style: Style = "argparse", repository: str | None = None, requests: Sequence[str] = ()
+) -> type[Knobs]:
+    """The model of the knobs' values; each has its default's type and limits. With a `repository`, `code` is a setting, too.
+
+    `requests`: the resources whose values the command line contains; None is a value that is not requested yet.
+    """
     fields: dict[str, Any] = {name: (_kind(knob, style), knob.default) for name, knob in knobs.items()}
+    for name in requests:
+        limits = Resources.model_fields[name]
+        fields[field_of(name)] = (Annotated[limits.annotation, *limits.metadata, Request()], IN_COMMANDS[name])
     if repository is not None:
         fields[CODE] = (Annotated[str, Location(), AfterValidator(_version_of(repository))], WORKING_TREE)
     with warnings.catch_warnings():

@@ -59,7 +59,8 @@ class ProgramStep(Strict):
     """One command of a program of several: it runs in a folder of its own, and later steps read that as {steps.NAME}."""
 
     command: Text = Field(
-        description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob, {steps.NAME} of a step"
+        description="the command line; no shell reads it; {seed}, {run_dir}, {knobs}, {NAME} of a knob, "
+        "{gpus}, {cpus}, {nodes}, {host}, {port}, {steps.NAME} of a step"
     )
     resume: Text | None = Field(
         None, description="arguments added if {run_dir} contains an earlier attempt; default: start from the beginning"

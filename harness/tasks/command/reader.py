@@ -25,7 +25,9 @@ from harness.tasks.command.model import Program, ProgramStep
 from harness.tasks.command.reading.finder import Finder
 from harness.tasks.command.reading.output import RESERVED_KEYS
 from harness.tasks.command.shell import shell_syntax
+from harness.tasks.command.steps import requests, with_own_requests
 from harness.tasks.protocol import RESULT_METRICS
+from harness.tasks.resources import IN_COMMANDS, field_of
 
 # As programs write them: val/loss, eval.acc, top-1, hits@10.
 METRIC = re.compile(r"(?=.{1,60}\Z)[A-Za-z]\w*(?:[./@-]\w+)*", re.ASCII)
@@ -33,7 +35,8 @@ METRIC_NAMES = "use letters, digits and _, a letter first, parts divided by one 
 RESERVED_METRICS = RESERVED_KEYS | set(RESULT_METRICS)
 STEP = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")  # of an environment variable, before the program
-ALWAYS = tuple(name for name in knobs.RESERVED if name != "knobs")  # placeholders of every command
+EVERYWHERE = (*knobs.RESERVED, *IN_COMMANDS, *template.OF_THE_START)  # placeholders of every program
+ALWAYS = tuple(name for name in EVERYWHERE if name != "knobs")  # placeholders of every command line
 
 
 def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
@@ -50,8 +53,10 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
         return None, [Problem((node.get("command") or node).at, f"{node.path}.command", message)]
     problems = [*_names(node, program), *_steps(node, program), *_unused_knobs(node, program)]
     problems += [*_limits(node, program), *_others(node, program), *_version_problems(node, program)]
+    problems += _requests(node, program)
     if problems:
         return None, problems
+    program = with_own_requests(program)
     if program.repository is not None:
         return _with_repository(node, program)
     folder = Path(node.at.file).parent / Path(program.directory).expanduser()
@@ -117,6 +122,13 @@ def _names(node: Node, program: Program) -> Iterator[Problem]:
             yield _at(node, "steps", name, message, key=True)
 
 
+def _requests(node: Node, program: Program) -> Iterator[Problem]:
+    for name in requests(program):
+        if field_of(name) in program.knobs:
+            message = f"{field_of(name)!r} is the setting for {{{name}}}; use another name, and flag: for the option"
+            yield _at(node, "knobs", field_of(name), message, key=True)
+
+
 def _steps(node: Node, program: Program) -> Iterator[Problem]:
     """Problems of each step, or of the one command."""
     if not program.steps:
@@ -152,7 +164,11 @@ def _step(node: Node, program: Program, step: ProgramStep, earlier: Sequence[str
         what = "missing" if given is None else "invalid value {}"
         message = f"{what}; expected what is measured, such as accuracy: {{goal: maximize, text: 'accuracy {{value}}'}}"
         yield Problem((given or node).at, f"{node.path}.metrics", message)
-    known = [*knobs.RESERVED, *program.knobs, *(f"{template.STEP}{name}" for name in earlier)]
+    known = [
+        *EVERYWHERE,
+        *(name for name in program.knobs if name not in EVERYWHERE),
+        *(f"{template.STEP}{name}" for name in earlier),
+    ]
     yield from _line(node, "command", step.command, known)
     if step.resume is not None:
         named = template.placeholders(step.command)
@@ -177,7 +193,7 @@ def _line(node: Node, key: str, line: str, known: Sequence[str]) -> Iterator[Pro
     if syntax is not None:
         literal = f"{shlex.quote(template.words_of(syntax)[0])} for the text itself"
         yield _at(node, key, None, f"has {syntax}, but there is no shell; use steps, or bash -c '...' ({literal})")
-    dotted = any(_has_parts(name) for name in known if name not in knobs.RESERVED and not name.startswith(template.STEP))
+    dotted = any(_has_parts(name) for name in known if name not in EVERYWHERE and not name.startswith(template.STEP))
     for name in dict.fromkeys(template.placeholders(line)):
         # {a.b} may be meant as it stands.
         if name not in known and (dotted or not _has_parts(name) or name.startswith(template.STEP)):

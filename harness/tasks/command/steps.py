@@ -12,6 +12,7 @@ from harness.errors import InputError
 from harness.tasks.command import template
 from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.model import OF_A_STEP, Program, ProgramStep
+from harness.tasks.resources import IN_COMMANDS
 
 
 def last(program: Program) -> Program:
@@ -53,6 +54,25 @@ def named_knobs(program: Program, step: ProgramStep) -> tuple[str, ...]:
     """The knobs that the step's command names; {knobs} names all."""
     names = set(template.placeholders(step.command))
     return tuple(knob for knob in program.knobs if "knobs" in names or knob in names)
+
+
+def requests(program: Program) -> tuple[str, ...]:
+    """The resources whose values a command line of the program contains: {gpus} and the like, unless they are knobs."""
+    steps = program.steps.values() or [program]
+    named = {name for step in steps for line in (step.command, step.resume or "") for name in template.placeholders(line)}
+    return tuple(name for name in IN_COMMANDS if name in named and name not in program.knobs)
+
+
+def with_own_requests(program: Program) -> Program:
+    """`program` with what each step requests itself written into its command lines, where nothing else can change it."""
+
+    def written(step: ProgramStep) -> ProgramStep:
+        own = step.resources.requested
+        texts = {name: str(own[name]) for name in IN_COMMANDS if name in own and name not in program.knobs}
+        lines = {"command": template.filled(step.command, texts), "resume": step.resume and template.filled(step.resume, texts)}
+        return ProgramStep.model_validate({**dict(step), **lines})
+
+    return Program.model_validate({**dict(program), "steps": {name: written(step) for name, step in program.steps.items()}})
 
 
 def joined(fingerprints: Mapping[str, str]) -> str:

@@ -22,12 +22,14 @@ from harness.tasks.command.code.version import CODE
 from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.inputs.found import Detected, merged
 from harness.tasks.command.knobs import Knobs, config_model
+from harness.tasks.command.machine import Port, check_gpus, host_name, visible_gpus
 from harness.tasks.command.model import TASK_NAME, Value
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.styles import printed
 from harness.tasks.command.training import CommandTraining
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Prepared, Prerequisite, Task
+from harness.tasks.resources import NOTHING, Resources, field_of
 
 
 class CommandTask(Task):
@@ -41,12 +43,14 @@ class CommandTask(Task):
         self.planned = planned if name is None else tuple(steps.parts(definition, data)[name] for data in planned)
         self.needs = () if name is None else steps.needed(definition, name)  # the names of the earlier steps
         self.earlier: Mapping[str, Prepared] = {}
+        self.resources = NOTHING  # of the run
         self._steps = {
             one: command_task(steps.alone(definition, one), *dict.fromkeys(steps.part(definition, data, one) for data in planned))
             for one in self.needs
         }
         self.knobs = {name: definition.knob(name) for name in definition.knobs}
-        self.Config: type[Knobs] = config_model(self.knobs, definition.style, definition.repository)
+        self.requests = steps.requests(definition)  # the resources whose values the command lines contain
+        self.Config: type[Knobs] = config_model(self.knobs, definition.style, definition.repository, self.requests)
         self.version = definition.version
         measures = dict(self.definition.metrics)
         for one in self.needs:
@@ -111,7 +115,8 @@ class CommandTask(Task):
         for name, task in self._steps.items():
             own = task.Config(**{knob: getattr(config, knob) for knob in task.Config.model_fields})
             part = steps.part(self.program, data, name)
-            found.append(Prerequisite(name, TASK_NAME, task, own, part, task.needs, task.program.definition))
+            requested = self.program.steps[name].resources
+            found.append(Prerequisite(name, TASK_NAME, task, own, part, task.needs, task.program.definition, requested))
         return found
 
     def prepared(self, by: Mapping[str, Prepared]) -> CommandTask:
@@ -119,6 +124,18 @@ class CommandTask(Task):
         found = copy(self)
         found.earlier = by
         return found
+
+    def allotted(self, resources: Resources) -> CommandTask:
+        """This task for a run with these resources: its program sees as many GPUs."""
+        found = copy(self)
+        found.resources = resources
+        return found
+
+    @property
+    def own_resources(self) -> Resources:
+        """Those of the last step; of a program of one command, variants may request others."""
+        steps = self.program.steps
+        return steps[next(reversed(steps))].resources if steps else NOTHING
 
     @property
     def resumes(self) -> bool:
@@ -174,12 +191,17 @@ class CommandTask(Task):
             raise DataError(f"the inputs have changed since the plan was made: {', '.join(changed)}; {CHANGED_ADVICE}")
         folder = folder.absolute()
         environment = self.environment(seed, device, folder)
+        check_gpus(self._device(device), self.resources, environment)
         line = self.arguments(config, seed, device, folder)
         _require(line[0], Path(program.directory), environment["PATH"])
         if program.repository is not None:
             refuse_other_code(program, line, environment)
         carried = {name: value for step in self.earlier.values() for name, value in step.metrics.items() if name in self.metrics}
-        return CommandTraining(program, line, environment, folder, carried, goes_on=self.goes_on(folder))
+        training = CommandTraining(program, line, environment, folder, carried, goes_on=self.goes_on(folder))
+        if self._names_port:
+            training.port = Port()
+            training.arguments = self.arguments(config, seed, device, folder, training.port.number)
+        return training
 
     def _planned_for(self, found: str) -> Sequence[str]:
         """The fingerprints to compare with; of versions, whose files of one name differ, the one most like `found`."""
@@ -187,10 +209,12 @@ class CommandTask(Task):
             return self.planned
         return [max(self.planned, key=lambda planned: inputs.agreement(planned, found))]
 
-    def arguments(self, config: Knobs, seed: int, device: str, folder: Path) -> list[str]:
-        """The program and its arguments, with those of `resume` if it resumes."""
+    def arguments(self, config: Knobs, seed: int, device: str, folder: Path, port: int | None = None) -> list[str]:
+        """The program and its arguments, with those of `resume` if it resumes. Without a `port`, {port} stays as it is."""
         values = self.values(config)
-        given = {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": device}
+        of_the_start = {"host": host_name(), **({} if port is None else {"port": str(port)})}
+        given = {name: text for name, text in of_the_start.items() if name not in self.knobs}
+        given |= {"seed": str(seed), "run_dir": str(folder), "python": sys.executable, "device": self._device(device)}
         given |= {template.STEP + name: str(step.folder.absolute()) for name, step in self.earlier.items()}
         style = self.definition.style
         found = template.arguments(self.definition.command, self.knobs, values, given, style)
@@ -202,13 +226,23 @@ class CommandTask(Task):
     def _logs_to_wandb(self) -> bool:
         return any(measure.wandb is not None for measure in self.definition.metrics.values())
 
+    @property
+    def _names_port(self) -> bool:
+        named = template.placeholders(f"{self.definition.command} {self.definition.resume or ''}")
+        return "port" in named and "port" not in self.knobs
+
     def values(self, config: Knobs) -> dict[str, Value]:
-        """The values of the knobs."""
-        return {name: getattr(config, name) for name in self.knobs}
+        """The values of the knobs, and of the resources that the command lines contain."""
+        requested = {name: getattr(config, field_of(name)) for name in self.requests}
+        return {**{name: getattr(config, name) for name in self.knobs}, **requested}
+
+    def _device(self, device: str) -> str:
+        return "cpu" if self.resources.gpus == 0 else device
 
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
-        """The environment of this process plus variables of the definition and the harness; no GPU is visible to CPU runs."""
-        found = {"PYTHONUNBUFFERED": "1", **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {})}
+        """The environment of this process plus variables of the definition and the harness; it sees the GPUs of the run."""
+        device = self._device(device)
+        found = {"PYTHONUNBUFFERED": "1", **visible_gpus(device, self.resources)}
         found = self._variables(found)
         if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)

@@ -17,6 +17,7 @@ PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
 OVERRIDE = re.compile(rf"[^-=][^=]*=\{{({NAME})\}}")  # key={name}: the placeholder is the whole value
 ALL_KNOBS = "{knobs}"
 STEP = "steps."  # before the name of a step in a placeholder
+OF_THE_START = ("host", "port")  # known when the program starts; unless knobs have these names
 
 
 def words_of(line: str) -> list[str]:
@@ -27,6 +28,11 @@ def words_of(line: str) -> list[str]:
 def placeholders(line: str) -> list[str]:
     """The names in braces, in order."""
     return [match[2] for match in PLACEHOLDER.finditer(line) if match[2]]
+
+
+def filled(line: str, texts: Mapping[str, str]) -> str:
+    """A command line with some of its placeholders replaced by `texts`, words without spaces and quotes."""
+    return PLACEHOLDER.sub(lambda match: texts.get(match[2] or "", match[0]), line)
 
 
 def steps_in(line: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from harness.tasks.command.evaluation import Evaluation
 from harness.tasks.command.fault import FROM_OUTSIDE, failure, last_line
 from harness.tasks.command.files.followers import followers
+from harness.tasks.command.machine import Port
 from harness.tasks.command.memory_events import memory_kills
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.program import Exit, RunningProgram
@@ -53,6 +54,7 @@ class CommandTraining(Training):
         self._carried = dict(carried or {})
         self.output = self._new_output()
         self.scratch: tempfile.TemporaryDirectory[str] | None = None  # removed by `close`
+        self.port: Port | None = None  # of the program; closed by `close`
         self._lines, self._records = Lines(), Lines()
         self._program: RunningProgram | None = None
         self._exit: Exit | None = None
@@ -132,6 +134,8 @@ class CommandTraining(Training):
             program.end(lambda printed, _appended: self._keep(printed))
         if self.scratch is not None:
             self.scratch.cleanup()
+        if self.port is not None:
+            self.port.close()
         if self._logged > LOG_LIMIT:
             end = b"" if self._tail.endswith(b"\n") else b"\n"
             _write(b"--- the end of the output:\n" + bytes(self._tail[-LOG_END:]) + end)

@@ -32,7 +32,8 @@ NO_INPUTS = "no inputs"  # the fingerprint of a program without any
 
 
 def fingerprint(program: Program, values: Mapping[str, Value]) -> str:
-    """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs.
+    """Each input with 16 hex digits of the SHA-256 of its content: `train.py 0f…, data 3c…`; `values` are those of the knobs
+    and of the resources that the command names.
 
     For folders, the names of files count too. Raises DataError if the directory or an input is missing or unreadable.
     """
@@ -50,7 +51,8 @@ def counted(program: Program, values: Mapping[str, Value]) -> Detected:
     """
     # A word with a seed, the run folder or the folder of a step in it is not an input.
     folders = (template.STEP + name for name in template.steps_in(program.command))
-    given = {**dict.fromkeys((*knobs.RESERVED, *folders), "\0"), "python": "\0python"}
+    of_the_start = (name for name in template.OF_THE_START if name not in program.knobs)
+    given = {**dict.fromkeys((*knobs.RESERVED, *of_the_start, *folders), "\0"), "python": "\0python"}
     words = template.arguments(
         program.command, {name: program.knob(name) for name in program.knobs}, values, given, program.style
     )
