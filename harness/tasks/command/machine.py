@@ -29,7 +29,8 @@ class Port:
 
     def __init__(self) -> None:
         """Raises DeviceError if no port is free."""
-        for number in random.sample(PORTS, len(PORTS)):
+        first = random.randrange(len(PORTS))
+        for number in (*PORTS[first:], *PORTS[:first]):
             mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 mark.bind(f"\0ablation-harness-port-{number}")

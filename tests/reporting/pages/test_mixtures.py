@@ -166,3 +166,12 @@ def test_versions_differ_by_design_but_what_else_differs_is_flagged() -> None:
     elsewhere = [*trained, ("muon", trained_by(muon, folders=("/home/me/src", "/shared")))]
     (flag,) = mixtures(elsewhere, LISTS, versions=True)
     assert flag == "Runs with 2 values of PYTHONPATH: src:/shared (2), /home/me/src:/shared (1)."
+
+
+def test_numbers_of_gpus_and_nodes_are_flagged_also_within_a_run() -> None:
+    one, two = origin(), origin(resources={"gpus": 2, "nodes": 1, "memory": "64G"})
+    assert [*mixtures([("a", one), ("a", two), ("b", two)], {})] == ["Runs with 2 numbers of GPUs: 2 (2), 1 (1)."]
+    (flag,) = mixtures([("a", one), ("b", origin(resources={"nodes": 2}))], {})
+    assert flag.startswith(f"Runs with 2 numbers of nodes: 1 (1), 2 (1).{EACH}")
+    assert [*mixtures([("a", restarted(one, two, 3))], {})] == ["Runs with 2 numbers of GPUs: 1 (1), 2 (1)."]
+    assert [*mixtures([("a", one), ("b", origin(resources={"gpus": 1, "cpus": 4}))], {})] == []
