@@ -105,6 +105,35 @@ claims: [{improves: large}]
 CUDA = SITE.replace("accelerator: cpu", "accelerator: cuda\ngres: gpu:1\ncpus: 1")
 
 
+HELD = """
+question: Does anything run on?
+task:
+  command: "bash start.sh hold.sh {run_dir}"
+  resume: resumed
+  metrics: {loss: {goal: minimize, unit: nats, text: "step {step} loss {value}"}}
+  inputs: [start.sh, hold.sh]
+resources: {nodes: 2}
+variants: {base: {}}
+baseline: base
+seeds: 1
+"""
+# srun and what watches it are killed, as when they do not end in time: their processes run on.
+ABANDON = """
+if [[ $3 == resumed ]]; then exec srun bash "$@"; fi
+setsid srun bash "$@" &
+sleep 4
+kill -KILL -- -$!
+sleep 1000
+"""
+# The first process writes a checkpoint on SIGTERM, the second one takes no notice.
+HOLD = """
+if [[ $2 == resumed ]]; then if [[ $SLURM_PROCID == 0 ]]; then echo step 1 loss 1.0; fi; exit; fi
+if [[ $SLURM_PROCID == 0 ]]; then trap 'touch "$1/saved"; exit' TERM; else trap '' TERM; fi
+touch "$1/started.$SLURM_PROCID"
+while sleep 0.1; do :; done
+"""
+
+
 @pytest.fixture
 def submitter(tmp_path: Path) -> Iterator[Submitter]:
     with login_node(tmp_path) as somebody:
@@ -137,10 +166,27 @@ def test_torchrun_over_two_nodes_is_preempted_and_resumed(submitter: Submitter) 
     assert sum(len(origin.restarts) for origin in origins) == 1
     assert log().count(f"epoch {EPOCHS - 1} loss") == 4
     assert log().count("epoch 0 loss") == 4, "the preempted run started again from the beginning"
-    (verdict,) = json.loads((store.paths.report("toys") / "verdicts.json").read_text())["claims"]
-    assert verdict["verdict"]
+    judged = json.loads((store.paths.report("toys") / "verdicts.json").read_text())
+    (verdict,) = judged["verdicts"]
+    assert (judged["complete"], verdict["n"], verdict["results_used"]) == (True, 2, 4)
+    assert verdict["mean"] < 0  # the larger rate learns faster
     assert submitter.harness("harness.verify", code=0)
     assert not [pid for pid in cluster.processes() if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_processes_that_srun_started_may_save_their_state_and_none_runs_on(submitter: Submitter) -> None:
+    home, cluster = submitter.home, submitter.cluster
+    site = SITE.replace("worker: [", "worker: [--stop-after, 12s, ")
+    for name, text in (("toys.yaml", HELD), ("site.yaml", site), ("start.sh", ABANDON), ("hold.sh", HOLD)):
+        (home / name).write_text(text)
+    document = submitter.submit(workers=1)
+    (job,), runs = document["jobs"], submitter.results / "runs"
+    submitter.wait(lambda: len(list(runs.glob("*/files/started.*"))) == 2, "not started")
+    submitter.wait(lambda: submitter.requeued(job) == 1, "not requeued", 120)
+    assert list(runs.glob("*/files/saved"))
+    submitter.wait(lambda: not cluster.run("squeue", "-h", "-s"), "steps are left")
+    assert not [pid for pid in cluster.processes() if b"hold.sh" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    submitter.wait(lambda: submitter.tasks(job)[0].state == "COMPLETED", "not resumed", 120)
 
 
 def test_runs_with_different_needs_get_arrays_of_their_own(submitter: Submitter) -> None:
