@@ -17,8 +17,9 @@ from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
+    from harness.execution.options import WorkerOptions
     from harness.launch.workload import Assignment
-    from harness.slurm.jobs import Jobs
+    from harness.slurm.jobs import Jobs, Part
     from harness.slurm.site import Site
     from harness.slurm.submission import Submission
     from harness.store.paths import Paths
@@ -75,10 +76,11 @@ def submit(
       0   submitted, or nothing left to train
       2   bad input or usage, or SLURM refused
     """
+    from harness.errors import InputError
     from harness.experiment import load_experiment
     from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
-    from harness.slurm.scripts import split_arrays, worker_options
+    from harness.slurm.scripts import worker_options
     from harness.slurm.site import read_site
     from harness.store.provenance import now
     from harness.store.records import Store
@@ -100,17 +102,17 @@ def submit(
     if work.known:
         shell.say(work.known)
     if work.remaining + work.later == 0:
-        failed = f"; {work.failed} failed; --retry failed repeats them" if work.failed else ""
-        shell.say(f"{work.name}: no runs left to train{failed}; see: harness status {work.name}")
-        if as_json:
-            shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
+        show_done(work, as_json)
         return
-    arrays = split_arrays(min(workers, work.remaining + work.later), largest, chosen.throttle)
     # Requeued tasks get this time too: runs that failed after it are not retried again.
     options = worker_options(chosen, track=track, retry=retry, retry_before=now() if retry else None)
+    try:
+        parts = divided(work, chosen, sbatch or (), workers, options, largest)
+    except InputError as error:
+        raise InputError(f"{site}: {error}") from error
     if dry_run:
         code = [store.paths.code / "DIGEST" / "project"]
-        planned = jobs.compose(store.paths, work.name, work.target, chosen, arrays, code, sbatch or (), options)
+        planned = jobs.compose(store.paths, work.name, work.target, chosen, parts, code, sbatch or ())
         if as_json:
             shell.show_json(document(work, planned))
         else:
@@ -119,7 +121,7 @@ def submit(
     already = queued_before(store.paths, work.name)
     copy = snapshot(store.paths, work.task_file)
     folder = submission.new_folder(store.paths, work.name)
-    made = jobs.compose(store.paths, work.name, work.target, chosen, arrays, copy.imports, sbatch or (), options, folder)
+    made = jobs.compose(store.paths, work.name, work.target, chosen, parts, copy.imports, sbatch or (), folder)
     taken = jobs.send(made, site, copy.folder)
     for remark in filter(None, (already, unshared(results))):
         shell.say(remark)
@@ -146,6 +148,32 @@ def check(sbatch: Sequence[str], results: Path) -> None:
         )
 
 
+def show_done(work: Assignment, as_json: bool) -> None:
+    """Say that nothing is left to train."""
+    from harness.terminal import shell
+
+    failed = f"; {work.failed} failed; --retry failed repeats them" if work.failed else ""
+    shell.say(f"{work.name}: no runs left to train{failed}; see: harness status {work.name}")
+    if as_json:
+        shell.show_json({"name": work.name, "due": 0, "jobs": {}, "report": None})
+
+
+def divided(  # noqa: PLR0917 - by name
+    work: Assignment, site: Site, typed: Sequence[str], workers: int, options: WorkerOptions, largest: int
+) -> list[Part]:
+    """The workers by what runs need; says what differs from the options of the command line. Raises InputError."""
+    from harness.slurm import jobs, request
+    from harness.terminal import shell
+
+    groups = request.grouped(site, work.demands, typed)
+    parts = jobs.divided(groups, workers, options, largest, site.throttle)
+    for remark in request.notes(groups, typed):
+        shell.say(remark)
+    if len(parts) > workers:
+        shell.say(f"--workers {workers}: {len(parts)} are submitted, one for each of {len(parts)} requests of resources")
+    return parts
+
+
 def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     """The runs, their cost and the workers."""
     from harness.common.durations import shown
@@ -156,13 +184,25 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
         hours = f": {work.device_hours:,.1f} device hours" if work.device_hours >= 0.1 else ": under 0.1 device hours"
     count = len(jobs.arrays)
     limit = "" if site.throttle is None else f", {site.throttle} at once"
-    cutting = f" in {count} jobs (limit of the cluster's arrays)" if count > 1 else ""
+    reason = "limit of the cluster's arrays" if len(jobs.parts) == 1 else "runs need different resources"
+    cutting = f" in {count} jobs ({reason})" if count > 1 else ""
     return [
         f"{work.name}   {work.question}",
         f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}",
         f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {shown(site.time)} each; "
         f"{shown(site.margin)} before that a checkpoint is written and the task requeued",
+        *(requested(part) for part in jobs.parts if part.group.requested or len(jobs.parts) > 1),
     ]
+
+
+def requested(part: Part) -> str:
+    """What the workers of a part request, and for what."""
+    from harness.reporting import phrases
+
+    group = part.group
+    options = shlex.join([*group.request.options, *group.request.sbatch])
+    variants = f" of {phrases.listed(group.variants)}" if group.variants else ""
+    return f"  request   {phrases.plural(part.workers, 'worker')} for {phrases.plural(group.runs, 'run')}{variants}: {options}"
 
 
 def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[str]:
@@ -187,7 +227,7 @@ def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> li
     if assumed is not None:
         lines += [f"no SLURM on this machine: arrays are cut for MaxArraySize {assumed}", ""]
     lines += [*jobs.lines(), ""]
-    for path, text in ((jobs.worker_path, jobs.worker), (jobs.report_path, jobs.report)):
+    for path, text in jobs.files.items():
         lines += [f"==> {path} <==", text]
     return [*lines, "nothing submitted, nothing written"]
 
@@ -204,9 +244,19 @@ def document(work: Assignment, jobs: Jobs, taken: Submission | None = None) -> d
         "workers": jobs.workers,
         "sbatch": jobs.lines(ids),
         "jobs": dict(taken.jobs) if taken else {},
+        "requests": [
+            {
+                "resources": [needs.requested for needs in part.group.needs],
+                "variants": list(part.group.variants),
+                "runs": part.group.runs,
+                "workers": part.workers,
+                "sbatch": [*part.group.request.options, *part.group.request.sbatch],
+            }
+            for part in jobs.parts
+        ],
         "report": taken.report if taken else None,
     }
-    scripts = {} if taken else {"scripts": {"worker.sbatch": jobs.worker, "report.sbatch": jobs.report}}
+    scripts = {} if taken else {"scripts": {path.name: text for path, text in jobs.files.items()}}
     return {**common, **({"folder": str(jobs.folder), "code": taken.code} if taken else scripts)}
 
 

@@ -18,6 +18,7 @@ from harness.common.validation import shape_of, show, suggestion
 from harness.errors import EXIT_RUNS_FAILED, InputError
 from harness.store.lease import Timing
 from harness.tasks.protocol import Accelerator
+from harness.tasks.resources import Resources
 from harness.tracking.login import choose, home_folder
 
 
@@ -28,6 +29,7 @@ class WorkerOptions(BaseModel):
     device: Accelerator | None = None  # None: the plan's accelerator
     threads: int | None = Field(None, ge=1)  # None: all processors
     only: tuple[str, ...] = ()  # variants; empty: all
+    resources: tuple[Resources, ...] = ()  # only runs that need one of these; empty: all
     retry: tuple[Literal["failed", "diverged"], ...] = ()  # results to train again
     retry_before: str = ""  # ISO 8601, UTC: later results are not retried
     keep: Literal["weights"] | None = None

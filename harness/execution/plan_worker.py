@@ -20,7 +20,7 @@ from harness.execution.stages import current_next_plan, next_plan, save_resolved
 from harness.execution.steps import StepResults, due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
-from harness.experiment.resources import of_variant
+from harness.experiment.resources import needed, of_variant
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.steps import step_runs
 from harness.store.cases import CaseFiles
@@ -38,7 +38,7 @@ class PlanWorker(Worker):
     def __init__(self, store: Store, plan: Plan, options: WorkerOptions, stop: Stop, here: Holder | None = None) -> None:
         self.plan, self.task = plan, task_of(plan)
         refuse_unknown_metrics(plan, store.paths.plan(plan.name), result_metrics(self.task))
-        self.only = _only(plan, options.only)
+        self.only = _only(plan, options)
         if self.task.version != plan.task_version:
             versions = f"planned for version {plan.task_version} of {plan.task}, but this is version {self.task.version}"
             raise InputError(f"{plan.name}: {versions}; plan again with --replan")
@@ -101,6 +101,9 @@ class PlanWorker(Worker):
         """The exit code for the runs' states; prints why some are not trained."""
         records = self._look()
         if self.stop() and (self._remaining(records) or self._are_running(records)):
+            return EXIT_INTERRUPTED
+        if self._others_lead_on(records):
+            say(f"{self.plan.name}: what remains needs other resources; more may follow for this worker once it is trained")
             return EXIT_INTERRUPTED
         self._print_why_stopped(records)
         self._record_judged(records, last=True)
@@ -169,7 +172,15 @@ class PlanWorker(Worker):
         return any(self.view.is_heard(step.id) or self.store.record(step.id, self.watch).known_alive for step in steps)
 
     def _remaining(self, records: Mapping[str, Record]) -> list[PlannedRun]:
-        return [run for run in self.schedule.remaining(records) if not self.only or run.variant in self.only]
+        return [run for run in self.schedule.remaining(records) if run.variant in self.only]
+
+    def _others_lead_on(self, records: Mapping[str, Record]) -> bool:
+        """Whether more runs for this worker may follow from runs that it cannot train, as they need other resources."""
+        if not self.options.resources or not self.expects_more():
+            return False
+        running = (run for run in self.schedule.requested(records) if records[run.id].state == "running")
+        left = {run.id for run in (*self.schedule.remaining(records), *running)}
+        return any(run.id in left and run.variant not in self.only for run in self.plan.runs)
 
     def _are_running(self, records: Mapping[str, Record]) -> bool:
         return any(records[run.id].state == "running" for run in self.schedule.requested(records))
@@ -188,11 +199,14 @@ class PlanWorker(Worker):
             say(f"{name}: {decided}; the remaining seeds are not trained")
 
 
-def _only(plan: Plan, wanted: Sequence[str]) -> frozenset[str]:
+def _only(plan: Plan, options: WorkerOptions) -> frozenset[str]:
     """The variants to train; in a plan that selects, all candidates for the wanted ones. Raises InputError."""
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
-    check_variants(wanted, list(groups))
-    return frozenset(candidate for label in wanted for candidate in groups[label])
+    check_variants(options.only, list(groups))
+    wanted = {candidate for label in options.only for candidate in groups[label]} if options.only else {*plan.variants}
+    if options.resources:
+        wanted &= {label for label, needs in needed(plan).items() if needs in options.resources}
+    return frozenset(wanted)
 
 
 def job(plan: Plan, run: PlannedRun, task: Task) -> Job:

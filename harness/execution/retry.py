@@ -12,14 +12,14 @@ from harness.store.records import Result, Store
 
 
 def reset_runs(
-    store: Store, plan: Plan, watch: Watch, retry: Collection[str], before: str, *, only: frozenset[str] = frozenset()
+    store: Store, plan: Plan, watch: Watch, retry: Collection[str], before: str, *, only: frozenset[str] | None = None
 ) -> list[str]:
     """Set aside results with a state in `retry` that are older than `before`; returns the ids of the runs to train again.
 
     Runs that failed because of the machine (memory, disk, a kill) resume from their checkpoint, others restart. A step that a run
     failed with is reset, too.
     """
-    run_ids = to_retry(store, (run.id for run in plan.runs if not only or run.variant in only), retry, before)
+    run_ids = to_retry(store, (run.id for run in plan.runs if only is None or run.variant in only), retry, before)
     record_set_aside(store, run_ids)
     return [run_id for run_id in run_ids if reset_run(store, run_id, watch, retry, before)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from harness.execution.schedule import common_failure, has_interim_looks, reques
 from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment import Experiment
 from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task_of
+from harness.experiment.resources import Demand, demands, needed, together
 from harness.experiment.study import make_study
 from harness.reporting import phrases
 from harness.search.broker import read_trials
@@ -42,6 +44,7 @@ class Assignment:
     task_file: Path | None  # the task's module
     failed: int = 0
     program: Path | None = None  # the working directory of a program, whose files are not copied; None: versions of code
+    demands: tuple[Demand, ...] = ()  # `remaining` and `later` by what runs need
     known: str | None = None  # how many results existed before the plan of evidence, and what follows
 
 
@@ -86,13 +89,16 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         waiting = [run for run in wanted if not records[run.id].finished]
         if common_failure(plan, records) is not None:
             waiting = []  # a worker would train none of them
-        then = None if waiting else next_plan(plan, records)
-        if then is None:
+        following = None if waiting else next_plan(plan, records)
+        if following is None:
             break
-        plan = resolve_plan(store, then, replan)[0]  # the workers save it when they get there
-    later = len(plan.runs) - len(wanted)
+        plan = resolve_plan(store, following, replan)[0]  # the workers save it when they get there
+    now, beyond = {run.id for run in waiting}, {run.id for run in plan.runs} - {run.id for run in wanted}
+    later, needs = len(beyond), demands(plan, Counter(run.variant for run in plan.runs if run.id in now | beyond))
     if plan.selection is not None:
-        later += plan.selection.seeds * len(plan.selection.then.variants)
+        then = plan.selection.then
+        later += plan.selection.seeds * len(then.variants)
+        needs = together([*needs, *demands(then, dict.fromkeys(then.variants, plan.selection.seeds))])
     task = task_of(plan)
     # Without parameter counts, which need torch: a login node may not have it.
     ahead = dry_run.Preview(plan, result_metrics(task), records, wanted, parameters={}, power=None, levels=None)
@@ -108,6 +114,7 @@ def _plan(store: Store, name: str, first: Plan, retry: Sequence[str], replan: bo
         task_file=_file_of(task),
         failed=sum(records[run.id].state == "failed" for run in wanted),
         program=_program_folder(plan.program),
+        demands=needs,
         known=phrases.known_results(plan),
     )
 
@@ -153,6 +160,7 @@ def _search(  # noqa: PLR0917 - as above
         task_file=_file_of(task),
         failed=len(failed),
         program=_program_folder(study.program),
+        demands=(Demand(needed(study)[""], (), max(0, remaining) + later),),
     )
 
 

@@ -17,17 +17,18 @@ DEFAULT_ARRAY_SIZE = 1001  # SLURM's default
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER")
 
 YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` lists yours"
+NODES = "`sinfo -o '%P %D %c %m %G %f'` shows what nodes have"
+RESOURCES = r"node configuration|[Nn]ode count|CPU count|processors|gres|generic resource|Memory spec|feature"
 # Regular expression for an error message -> what to do.
 ADVICE: Mapping[str, str] = {
     r"MaxSubmit|submit limit|job limit|JobLimit": "use fewer --workers, or wait until earlier jobs have finished (`squeue --me`)",
     r"[Ii]nvalid account": f"set `account` in the site's file; {YOURS}",
+    RESOURCES: (
+        "no node of the partition has these resources: see `gres`, `cpus`, `memory` and `constraint` in the site's file; " + NODES
+    ),
     r"partition": "set `partition` in the site's file; `sinfo -s` lists partitions",
     r"(?i)\bqos\b": f"set `qos` in the site's file; {YOURS}",
     r"array specification": "the array exceeds MaxArraySize (`scontrol show config`); use fewer --workers",
-    r"node configuration|gres|generic resource|Memory spec|feature": (
-        "no node of the partition has these resources: see `gres`, `cpus`, `memory` and `constraint` in the site's file; "
-        "`sinfo -o '%P %c %m %G %f'` shows what nodes have"
-    ),
     r"time|Time": "set `time` in the site's file to what the partition allows; `sinfo -o '%P %l'` shows it",
     r"(?i)contact|connect|configuration": "the cluster does not respond; check it with `scontrol ping`",
     r"(?i)option": "check the options after -- and those under `sbatch` in the site's file",
@@ -84,13 +85,13 @@ def environment_outside_job(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("SLURM_") or name in KEPT_VARIABLES}
 
 
-def submit(options: Sequence[str], script: Path, arguments: Sequence[str]) -> str:
-    """Submit a script; returns the job id. Raises ClusterError with sbatch's message."""
+def submit(options: Sequence[str], script: Path, arguments: Sequence[str], requested: str = "") -> str:
+    """Submit a script; returns the job id. Raises ClusterError with sbatch's message. `requested`: see `refusal`."""
     answer = ask(*command(options, script, arguments))
     # With several clusters: ID;CLUSTER.
     job = answer.out.splitlines()[-1].partition(";")[0] if answer.out else ""
     if answer.code != 0 or not job.isdigit():
-        raise ClusterError(refusal(answer))
+        raise ClusterError(refusal(answer, requested))
     return job
 
 
@@ -99,11 +100,14 @@ def command(options: Sequence[str], script: Path, arguments: Sequence[str]) -> l
     return ["sbatch", "--parsable", *options, str(script), *arguments]
 
 
-def refusal(answer: Answer) -> str:
-    """The error message, then what to do."""
+def refusal(answer: Answer, requested: str = "") -> str:
+    """The error message, then what to do. `requested`: what the experiment requests, in words."""
     text = answer.err or answer.out or f"sbatch failed with exit code {answer.code} without a message"
-    advice = next((hint for pattern, hint in ADVICE.items() if re.search(pattern, text)), None)
-    return "\n".join([text, *([advice] if advice else [])])
+    matched = next((pattern for pattern in ADVICE if re.search(pattern, text)), None)
+    advice = [ADVICE[matched]] if matched else []
+    if matched == RESOURCES and requested:
+        advice = [f"the experiment requests {requested}: change its `resources`, or `partition` in the site's file; {NODES}"]
+    return "\n".join([text, *advice])
 
 
 def max_array_size() -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from harness.execution.options import WorkerOptions
 from harness.slurm import cluster, scripts, submission
-from harness.slurm.scripts import Array
+from harness.slurm.arrays import Array, shares, split_arrays
+from harness.slurm.request import Group
 from harness.slurm.site import Site
 from harness.slurm.submission import Submission
 from harness.store import atomic
@@ -20,22 +21,35 @@ from harness.store.provenance import now
 
 
 @dataclass(frozen=True)
+class Part:
+    """The workers that request the same: what for, in which arrays, and their options."""
+
+    group: Group
+    arrays: tuple[Array, ...]
+    options: WorkerOptions
+
+    @property
+    def workers(self) -> int:
+        """Number of workers of all arrays."""
+        return sum(array.workers for array in self.arrays)
+
+
+@dataclass(frozen=True)
 class Jobs:
-    """The two scripts, their folder, and the arguments of sbatch."""
+    """The scripts, their folder, and the arguments of sbatch."""
 
     name: str  # of the report
     folder: Path
-    worker: str
+    target: Path  # the plan's or search's file
+    parts: tuple[Part, ...]
+    scripts: tuple[str, ...]  # of the workers of each part
     report: str
-    arrays: tuple[Array, ...]
-    options: tuple[str, ...]  # sbatch options of the workers
-    worker_arguments: tuple[str, ...]  # the plan or search, and the workers' options
+    options: tuple[str, ...]  # sbatch options of all workers
     report_arguments: tuple[str, ...]
 
-    @property
-    def worker_path(self) -> Path:
-        """Where the workers' script is written."""
-        return self.folder / "worker.sbatch"
+    def path(self, place: int) -> Path:
+        """Where the script of a part is written."""
+        return self.folder / ("worker.sbatch" if len(self.parts) == 1 else f"worker-{place + 1}.sbatch")
 
     @property
     def report_path(self) -> Path:
@@ -43,19 +57,35 @@ class Jobs:
         return self.folder / "report.sbatch"
 
     @property
+    def files(self) -> dict[Path, str]:
+        """All scripts."""
+        return {**{self.path(place): script for place, script in enumerate(self.scripts)}, self.report_path: self.report}
+
+    @property
+    def arrays(self) -> list[tuple[int, Array]]:
+        """The calls of sbatch for workers: the place of the part, and the array."""
+        return [(place, array) for place, part in enumerate(self.parts) for array in part.arrays]
+
+    @property
     def workers(self) -> int:
-        """Number of workers of all arrays."""
-        return sum(array.workers for array in self.arrays)
+        """Number of workers of all parts."""
+        return sum(part.workers for part in self.parts)
 
     def options_of(self, array: Array) -> list[str]:
         """sbatch's options for an array."""
         log = [f"--output={scripts.pattern(self.folder)}/%j.log"] if array.plain else []  # without a task index
         return [*array.option, *log, *self.options]
 
+    def arguments_of(self, place: int) -> list[str]:
+        """The arguments of a part's script: the plan or search, and the workers' options."""
+        return [str(self.target), *self.parts[place].options.arguments()]
+
     def lines(self, jobs: Sequence[str] = ()) -> list[str]:
         """The sbatch commands for a shell; `jobs`: ids of the arrays, once known."""
         job_ids = list(jobs) or [f"JOB{place}" for place in range(1, len(self.arrays) + 1)]
-        sent = [cluster.command(self.options_of(array), self.worker_path, self.worker_arguments) for array in self.arrays]
+        sent = [
+            cluster.command(self.options_of(array), self.path(place), self.arguments_of(place)) for place, array in self.arrays
+        ]
         return [*map(shlex.join, sent), shlex.join(cluster.command(after(job_ids), self.report_path, self.report_arguments))]
 
 
@@ -64,15 +94,26 @@ def after(jobs: Sequence[str]) -> list[str]:
     return [f"--dependency=afterany:{':'.join(jobs)}"]
 
 
+def divided(
+    groups: Sequence[Group], workers: int, options: WorkerOptions, max_array_size: int, throttle: int | None
+) -> list[Part]:
+    """Up to `workers` for all groups with runs, at least one for each, in arrays. Raises InputError."""
+    wanted = [group for group in groups if group.runs]
+    counts = shares(workers, [group.runs for group in wanted])
+    arrays = split_arrays(counts, max_array_size, throttle)
+    # With one group every worker may train everything.
+    own = [options if len(groups) == 1 else options.replaced(resources=group.needs) for group in wanted]
+    return [Part(group, tuple(cut), each) for group, cut, each in zip(wanted, arrays, own, strict=True)]
+
+
 def compose(  # noqa: PLR0917 - the parts of the jobs, by name
     paths: Paths,
     name: str,
     target: Path,
     site: Site,
-    arrays: Sequence[Array],
+    parts: Sequence[Part],
     code: Sequence[Path],
     options: Sequence[str] = (),
-    worker: WorkerOptions | None = None,
     folder: Path | None = None,
 ) -> Jobs:
     """The jobs of the workers on `target` and of the report `name`. Writes nothing. `folder` None: a placeholder.
@@ -84,14 +125,15 @@ def compose(  # noqa: PLR0917 - the parts of the jobs, by name
     jobs = Jobs(
         name=name,
         folder=folder,
-        worker=scripts.worker_script(site, name, folder, code),
+        target=target.absolute(),
+        parts=tuple(parts),
+        scripts=tuple(scripts.worker_script(site, name, folder, code, part.group.request) for part in parts),
         report=scripts.report_script(site, name, folder, code),
-        arrays=tuple(arrays),
         options=tuple(options),
-        worker_arguments=(str(target.absolute()), *(worker.arguments() if worker else ())),
         report_arguments=(name, str(paths.root.absolute())),
     )
-    scripts.check(jobs.worker)
+    for script in jobs.scripts:
+        scripts.check(script)
     return jobs
 
 
@@ -103,17 +145,18 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
     submitted = Submission(
         number=int(jobs.folder.name),
         name=jobs.name,
-        target=jobs.worker_arguments[0],
+        target=str(jobs.target),
         site=str(site),
         workers=jobs.workers,
         code=code.name,
         created=now(),
     )
     try:
-        atomic.write_text(jobs.worker_path, jobs.worker)
-        atomic.write_text(jobs.report_path, jobs.report)
-        for array in jobs.arrays:
-            job = cluster.submit(jobs.options_of(array), jobs.worker_path, jobs.worker_arguments)
+        for path, script in jobs.files.items():
+            atomic.write_text(path, script)
+        for place, array in jobs.arrays:
+            requested = jobs.parts[place].group.requested
+            job = cluster.submit(jobs.options_of(array), jobs.path(place), jobs.arguments_of(place), requested)
             submitted = submission.changed(submitted, jobs={**submitted.jobs, job: array.workers})
             submission.save(jobs.folder, submitted)  # immediately: cancelling needs the ids
         report = cluster.submit(after(list(submitted.jobs)), jobs.report_path, jobs.report_arguments)

@@ -1,4 +1,4 @@
-"""Site and plan -> the two sbatch scripts and the array sizes. Pure, except for reading the templates."""
+"""Site, request and plan -> the sbatch scripts. Pure, except for reading the templates."""
 
 from __future__ import annotations
 
@@ -7,73 +7,36 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
 from harness.execution.options import WorkerOptions
+from harness.slurm.request import Request, request
 from harness.slurm.site import ReportJob, Site, clock, whole_minutes
+from harness.tasks.resources import NOTHING
 
 TEMPLATES = Path(__file__).parent
 DIRECTIVES = re.compile(r"(^#SBATCH .*\n)+", re.MULTILINE)
 SETTINGS = re.compile(r"^# settings\n.*?^# end of settings\n", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Array:
-    """One call of sbatch: an array of `workers` tasks, at most `throttle` at once; `plain`: one worker, without array."""
+def worker_script(site: Site, name: str, log: Path, code: Sequence[Path], wanted: Request | None = None) -> str:
+    """slurm/worker.sbatch with a site's options and settings. `log`: folder of the logs; `code`: first on the import path.
 
-    workers: int
-    throttle: int | None = None
-    plain: bool = False
-
-    @property
-    def option(self) -> list[str]:
-        """The sbatch option."""
-        if self.plain:
-            return []
-        limit = "" if self.throttle is None else f"%{self.throttle}"
-        return [f"--array=0-{self.workers - 1}{limit}" if self.workers > 1 else f"--array=0{limit}"]
-
-
-def split_arrays(workers: int, max_array_size: int, throttle: int | None = None) -> list[Array]:
-    """Arrays with `workers` tasks in total. MaxArraySize is an exclusive limit on the index, which starts at 0.
-
-    The arrays share the throttle. Raises InputError if it is less than one worker per array.
+    `wanted` None: what the site requests.
     """
-    if max_array_size <= 1:  # 0: the cluster has no arrays
-        sizes = [1] * workers
-    else:
-        count = -(-workers // max_array_size)
-        sizes = [workers // count + (place < workers % count) for place in range(count)]
-    if throttle is None or throttle >= workers:
-        limits: list[int | None] = [None] * len(sizes)
-    elif throttle < len(sizes):
-        raise InputError(
-            f"throttle: {throttle} is too small: MaxArraySize {max_array_size} splits {workers} workers into {len(sizes)} jobs; "
-            f"use --workers {throttle}, or a throttle of at least {len(sizes)}"
-        )
-    else:
-        limits = [throttle // len(sizes) + (place < throttle % len(sizes)) for place in range(len(sizes))]
-    return [
-        Array(size, None if limit is None or limit >= size else limit, plain=max_array_size <= 1)
-        for size, limit in zip(sizes, limits, strict=True)
-    ]
-
-
-def worker_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str:
-    """slurm/worker.sbatch with a site's options and settings. `log`: folder of the logs; `code`: first on the import path."""
+    wanted = wanted or request(site, NOTHING)
     options = [
         f"--job-name=harness:{name}",
-        *_common(site, site.partition, site.time, site.cpus, site.memory),
+        *_common(site, site.partition, site.time),
+        *wanted.options,
         *_given("--constraint", site.constraint),
-        *_given("--gres", site.gres),
         f"--signal=B:USR1@{site.margin_s}",
         "--requeue",
         "--open-mode=append",
         f"--output={pattern(log)}/%A_%a.log",
-        *site.sbatch,
+        *wanted.sbatch,
     ]
     scratch = f'"{site.scratch}"' if site.scratch else "''"
     return _filled("worker.sbatch", options, {**_settings(site, code), "scratch": scratch})
@@ -84,7 +47,8 @@ def report_script(site: Site, name: str, log: Path, code: Sequence[Path]) -> str
     job: ReportJob = site.report
     options = [
         f"--job-name=harness-report:{name}",
-        *_common(site, job.partition or site.partition, job.time, job.cpus, job.memory),
+        *_common(site, job.partition or site.partition, job.time),
+        *Request(cpus=job.cpus, memory=job.memory).options,
         "--requeue",
         "--open-mode=append",
         f"--output={pattern(log)}/report-%j.log",
@@ -107,16 +71,12 @@ def check(script: str) -> None:
         raise InputError(f"{read.stderr.strip()}\n{advice}")
 
 
-def _common(site: Site, partition: str | None, time: float | str, cpus: int | None, memory: str | None) -> list[str]:
+def _common(site: Site, partition: str | None, time: float | str) -> list[str]:
     return [
         *_given("--partition", partition),
         *_given("--account", site.account),
         *_given("--qos", site.qos),
         f"--time={clock(whole_minutes(time))}",
-        "--nodes=1",
-        "--ntasks=1",
-        *_given("--cpus-per-task", cpus),
-        *_given("--mem", memory),
     ]
 
 

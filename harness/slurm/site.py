@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -94,8 +95,9 @@ class Site(BaseModel):
     constraint: Word | None = None
     time: TimeLimit  # limit of one array task; it is requeued until all runs have finished
     margin: Margin = "5m"  # time before the limit at which a worker writes its checkpoint and stops
-    gres: Word | None = None  # such as gpu:1; a worker uses one GPU
-    cpus: int | None = Field(None, ge=1)  # processors of a worker
+    # Of a worker, unless the `resources` of the experiment request others:
+    gres: Word | None = None  # such as gpu:1
+    cpus: int | None = Field(None, ge=1)  # processors
     memory: Word | None = None  # such as 16G
     throttle: int | None = Field(None, ge=1)  # largest number of workers at once
     modules: tuple[Word, ...] = ()  # environment modules, such as cuda/12.4
@@ -115,7 +117,7 @@ class Site(BaseModel):
             raise ValueError(f"margin {margin} is too long for time {shown(self.time)}; must be at most half of it")
         if self.margin_s > LONGEST_WARNING_S:
             raise ValueError(f"margin {margin} is longer than SLURM's limit for --signal; must be at most 18h")
-        gpu = self.gres is not None or any("gpu" in option or "gres" in option for option in self.sbatch)
+        gpu = self.gres is not None or any(re.search("gpu|gres|^-G", option) for option in self.sbatch)
         if self.accelerator == "cuda" and not gpu:
             raise ValueError("accelerator: cuda, but no GPU is requested; add gres: gpu:1, or --gpus=1 under sbatch")
         return self

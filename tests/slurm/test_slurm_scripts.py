@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.execution.options import WorkerOptions
 from harness.slurm import scripts
-from harness.slurm.scripts import Array, split_arrays
+from harness.slurm.arrays import Array, shares, split_arrays
 from harness.slurm.site import ReportJob, Site, read_site
 
 ROOT = TESTS.parent
@@ -92,31 +92,47 @@ def test_a_worker_stops_before_the_limit_and_gets_the_sites_options() -> None:
 
 
 def test_arrays_are_split_by_their_largest_index_and_share_the_throttle() -> None:
-    assert split_arrays(8, 1001) == [Array(8)]
-    assert split_arrays(8, 8) == [Array(8)]
-    assert split_arrays(9, 4, throttle=7) == [Array(3), Array(3, 2), Array(3, 2)]
-    assert split_arrays(2, 1) == split_arrays(2, 0) == [Array(1, plain=True)] * 2
+    assert split_arrays([8], 1001) == [[Array(8)]]
+    assert split_arrays([8], 8) == [[Array(8)]]
+    assert split_arrays([9], 4, throttle=7) == [[Array(3), Array(3, 2), Array(3, 2)]]
+    assert split_arrays([2], 1) == split_arrays([2], 0) == [[Array(1, plain=True)] * 2]
+    assert split_arrays([6, 1], 4, throttle=3) == [[Array(3, 1), Array(3, 1)], [Array(1)]]
     assert [array.option for array in (Array(8, 3), Array(1), Array(1, plain=True))] == [["--array=0-7%3"], ["--array=0"], []]
 
 
 def test_a_throttle_below_the_number_of_jobs_is_refused() -> None:
     with pytest.raises(
-        InputError, match="MaxArraySize 1 splits 5 workers into 5 jobs; use --workers 2, or a throttle of at least 5"
+        InputError, match="MaxArraySize 1 divide 5 workers into 5 jobs; use --workers 2, or a throttle of at least 5"
     ):
-        split_arrays(5, 1, throttle=2)
+        split_arrays([5], 1, throttle=2)
+    with pytest.raises(
+        InputError, match="the resources that runs need divide 4 workers into 2 jobs; use a throttle of at least 2"
+    ):
+        split_arrays([3, 1], 100, throttle=1)
 
 
-@given(st.integers(1, 5000), st.integers(0, 1500), st.one_of(st.none(), st.integers(1, 5000)))
-def test_no_worker_is_lost_and_no_index_too_large(workers: int, largest: int, throttle: int | None) -> None:
+@given(st.integers(1, 300), st.lists(st.integers(1, 100), min_size=1, max_size=6))
+def test_workers_are_divided_in_proportion_to_the_runs(workers: int, runs: list[int]) -> None:
+    given_each = shares(workers, runs)
+    assert sum(given_each) == max(len(runs), min(workers, sum(runs)))
+    assert all(1 <= each <= size for each, size in zip(given_each, runs, strict=True))
+    # One worker less anywhere, and one more elsewhere, leaves no fewer runs for the busiest.
+    busiest = max(size / each for each, size in zip(given_each, runs, strict=True))
+    assert all(each == 1 or size / (each - 1) >= busiest for each, size in zip(given_each, runs, strict=True))
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=3), st.integers(0, 1500), st.one_of(st.none(), st.integers(1, 1500)))
+def test_no_worker_is_lost_and_no_index_too_large(workers: list[int], largest: int, throttle: int | None) -> None:
     try:
-        arrays = split_arrays(workers, largest, throttle)
+        parts = split_arrays(workers, largest, throttle)
     except InputError:
         assert throttle is not None
         return
-    assert sum(array.workers for array in arrays) == workers
+    assert [sum(array.workers for array in part) for part in parts] == workers
+    arrays = [array for part in parts for array in part]
     assert all(array.workers <= max(1, largest) for array in arrays)
     at_once = sum(array.workers if array.throttle is None else array.throttle for array in arrays)
-    assert at_once <= (throttle or workers)
+    assert at_once <= (throttle or sum(workers))
 
 
 # The worker's script by itself, with a stand-in for the worker

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.tasks.command import job_steps
 from harness.tasks.protocol import TrainingFailed
 
 GUARD = Path(__file__).resolve().with_name("guard.py")
@@ -46,7 +47,7 @@ class RunningProgram:
         cases: Path | None = None,
     ) -> None:
         """Start it. $HARNESS_METRICS and $HARNESS_CASES are added to its environment; `cases`: the latter, if it is kept."""
-        self.grace_s = grace_s
+        self.grace_s, self._environment = grace_s, environment
         self.exit: Exit | None = None
         # On a local disk, because it is read many times a second.
         self._scratch = Path(tempfile.mkdtemp(prefix="harness-program-"))
@@ -112,12 +113,16 @@ class RunningProgram:
 
     def end(self, take: Callable[[bytes, bytes], object]) -> None:
         """Terminate it, then kill it; `take` gets the output and metrics until then. No process remains."""
+        unfinished = self.exit is None or self.exit.left_behind > 0
+        steps = job_steps.running(self._environment) if unfinished else []
+        if steps:  # before the guard ends srun, which would not let them write a checkpoint
+            job_steps.send("TERM", steps, self._environment)
+            self._read_for(self.grace_s, take)
         if self._guard.stdin is not None and not self._guard.stdin.closed:
             self._guard.stdin.close()  # tells the guard to end the program
         try:
             deadline = time.monotonic() + self.grace_s + 10.0
-            while time.monotonic() < deadline and (data := self.read(0.1)) is not None:
-                take(data, self.metrics())
+            self._read_for(self.grace_s + 10.0, take)
             take(b"", self.metrics())
             self._guard.wait(max(0.0, deadline - time.monotonic()))
             with suppress(TrainingFailed):  # the guard was killed
@@ -130,7 +135,15 @@ class RunningProgram:
                 with suppress(ProcessLookupError):
                     os.kill(self._guard.pid, signal.SIGKILL)
                 self._guard.wait()
+            if steps and (left := job_steps.running(self._environment)):
+                job_steps.send("KILL", left, self._environment)
             self._release()
+
+    def _read_for(self, seconds: float, take: Callable[[bytes, bytes], object]) -> None:
+        """Read until the program has ended, or for `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and (data := self.read(0.1)) is not None:
+            take(data, self.metrics())
 
     def _read_status(self, wait_s: float) -> str:
         ready, _, _ = select.select([self._status], [], [], wait_s)

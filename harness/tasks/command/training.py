@@ -30,6 +30,7 @@ TAIL = 64 << 10  # bytes at the end of the output that are searched for the caus
 EXITED = "--- the program exited with code 0"  # a log with this line is complete
 OTHER_WAYS = "if the program writes it to a file, use file:, tensorboard: or wandb: instead"
 LAG_S = 1.0  # at a shutdown, the program may get its signal this much sooner than the worker
+NODES_LAG_S = 10.0  # and, in a job of several nodes, a part of it on another one; launchers then exit with any code
 
 
 class CommandTraining(Training):
@@ -207,7 +208,8 @@ class CommandTraining(Training):
 
     def _stopped_with_worker(self, exit_: Exit, should_stop: Callable[[], bool]) -> bool:
         """Whether the worker stops as well: then the exit code is ignored, and the run is resumed later."""
-        until = self._exited_at + (LAG_S if exit_.code in FROM_OUTSIDE else 0.0)
+        several = exit_.code != 0 and self.environment.get("SLURM_JOB_NUM_NODES", "1") != "1"
+        until = self._exited_at + (NODES_LAG_S if several else LAG_S if exit_.code in FROM_OUTSIDE else 0.0)
         while not should_stop():
             if time.monotonic() >= until:
                 return False

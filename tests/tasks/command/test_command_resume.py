@@ -19,6 +19,7 @@ from harness.store.lease import Holder, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
 from harness.tasks.command.program import RunningProgram
+from harness.tasks.protocol import TrainingFailed
 
 # An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
 SLOW = """
@@ -247,6 +248,23 @@ def test_a_signal_that_reaches_the_program_before_its_worker_interrupts_the_run(
     assert store.record(plan.runs[0].id).state == "interrupted"
     assert trained(store, plan)[0].state == "completed"
     assert values(store, plan) == reference
+
+
+def test_on_several_nodes_a_program_may_fail_a_while_before_its_worker_is_stopped(tmp_path, monkeypatch):
+    plan = planned(tmp_path, "raise SystemExit(1)", command="{python} train.py")
+
+    def outcome():
+        training, began = task_of(plan).start(task_of(plan).Config(), 0, "cpu"), time.monotonic()
+        try:
+            return training.advance(lambda: time.monotonic() - began > 3.0)
+        finally:
+            training.close()
+
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    assert outcome() is None  # interrupted
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    with pytest.raises(TrainingFailed, match="exit code 1"):
+        outcome()
 
 
 def test_a_program_that_ends_well_at_a_shutdown_has_not_completed_its_run(tmp_path):
