@@ -26,6 +26,7 @@ from harness.store import atomic
 from harness.store.check.rows import ComparedRows, contradiction
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Result, Store, rows_so_far
+from harness.store.temporaries import TEMPORARY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -308,7 +309,7 @@ def _read(path: Path) -> RunTables | None:
 
 def _remove_abandoned(folder: Path) -> None:
     for entry in os.scandir(folder):
-        if atomic.TEMPORARY.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
+        if TEMPORARY.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
             atomic.remove(Path(entry.path))
 
 

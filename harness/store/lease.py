@@ -24,12 +24,15 @@ from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.common import results_root
+from harness.common.patience import repeat, without_waiting
 from harness.errors import StoreError
 from harness.store import atomic
 
 LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
 DEATHS_ALLOWED = 3
+RELEASE_S = 10.0  # longest wait to release a lease: if it is not, it becomes stale
 
 
 @dataclass(frozen=True)
@@ -183,19 +186,23 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            self.beat("free")
+            repeat(self.folder, lambda: self.beat("free"), RELEASE_S)
         except FileNotFoundError:
             self.lost = True  # taken over and removed: nothing to release
         except OSError as problem:
             raise atomic.unusable(self.folder / f"lease.{self.number}", "be released", problem) from problem
 
     def _keep_beating(self) -> None:
+        with without_waiting():
+            self._beat_until_stopped()
+
+    def _beat_until_stopped(self) -> None:
         while not self._stop.wait(self._timing.beat_s):
             try:
                 self.beat()
                 self.lost = highest(self.folder) != self.number
             except FileNotFoundError:
-                self.lost = True
+                self.lost = not results_root.is_away(self.folder)  # a folder that was unmounted may come back
             except (OSError, StoreError):
                 continue  # storage is temporarily unavailable; if others take over, `check` raises
             if self.lost:
@@ -220,10 +227,10 @@ def take(folder: Path, watch: Watch, checkpoint: str | None = None) -> Lease | N
     except SupersededError:
         return None
     try:
-        inode = path.stat().st_ino
+        inode = repeat(path, path.stat).st_ino
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        if error.errno in atomic.REPLACED:
-            return None
         raise atomic.unusable(path, "be read", error) from error
     if highest(folder) != pending.number:
         return None
@@ -242,11 +249,11 @@ def newest(folder: Path) -> LeaseState | None:
         return None
     path = folder / f"lease.{number}"
     try:
-        data = path.read_bytes()
-        age_s = max(0.0, time.time() - path.stat().st_mtime)
+        data = atomic.read_bytes(path)
+        age_s = max(0.0, time.time() - repeat(path, path.stat).st_mtime)
+    except FileNotFoundError:
+        return newest(folder)  # taken over and removed in between
     except OSError as error:
-        if error.errno in atomic.REPLACED:
-            return newest(folder)  # taken over and removed in between
         raise atomic.unusable(path, "be read", error) from error
     head, _, body = data.partition(b"\n")
     match = HEAD.fullmatch(head + b"\n")
@@ -263,13 +270,7 @@ def highest(folder: Path) -> int:
 
 
 def _numbers(folder: Path) -> list[int]:
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(folder, "be read", error) from error
-    return [int(match[1]) for match in map(LEASE.fullmatch, names) if match]
+    return [int(match[1]) for match in map(LEASE.fullmatch, atomic.names(folder)) if match]
 
 
 def _deaths(before: LeaseState | None, checkpoint: str | None) -> int:

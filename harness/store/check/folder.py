@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
-from harness.store import atomic, environments
+from harness.store import environments
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.check.ledger import check_ledger
@@ -16,6 +16,7 @@ from harness.store.check.plan import check_described, check_plan
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
+from harness.store.temporaries import TEMPORARY
 from harness.store.trial_runs import memberships, steps_of_trials
 
 KNOWN = frozenset(
@@ -62,7 +63,7 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
     for path in entries(store.paths.plans):
         if path.name == "replaced":
             continue
-        if atomic.TEMPORARY.fullmatch(path.name):
+        if TEMPORARY.fullmatch(path.name):
             found.append(leftover(path))
         elif path.suffix != ".json" or not NAME.fullmatch(path.stem):
             found.append(unknown_file(path))
@@ -76,7 +77,7 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
 def _check_environments(store: Store) -> Iterator[FileFinding]:
     """Lists of packages: each has the digest that is its name."""
     for path in entries(store.paths.environments):
-        if atomic.TEMPORARY.fullmatch(path.name):
+        if TEMPORARY.fullmatch(path.name):
             yield leftover(path)
         elif not environments.NAME.fullmatch(path.name):
             yield unknown_file(path)

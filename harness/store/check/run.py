@@ -22,6 +22,7 @@ from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance, content_digest
 from harness.store.records import Result, encode, read_rows
 from harness.store.run_summary import summary
+from harness.store.temporaries import TEMPORARY
 from harness.tasks.command.model import definition_digest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -227,7 +228,7 @@ class _Run:
         for path in entries(self.paths.folder):
             if path.name in known or LEASE.fullmatch(path.name):
                 continue
-            if atomic.TEMPORARY.fullmatch(path.name):
+            if TEMPORARY.fullmatch(path.name):
                 if not held:  # its writer may be running
                     self.found.append(leftover(path))
             elif path.name.startswith("result.") and path.suffix == ".json":
