@@ -125,7 +125,7 @@ def _may_pass(path: Path, error: OSError | StoreError) -> bool:
     if is_transient(error):
         return True
     cause = error if isinstance(error, OSError) else error.__cause__
-    return isinstance(cause, FileNotFoundError | NotADirectoryError) and results_root.is_away(path)
+    return isinstance(cause, FileNotFoundError | NotADirectoryError) and results_root.may_be_away(path)
 
 
 def _until_answered(
@@ -153,7 +153,7 @@ def _until_answered(
 
 def _away(path: Path, error: OSError | StoreError) -> StoreError | None:
     """What to raise instead of `error` if it says that a file is missing because its results folder is; None: it is not."""
-    if is_transient(error) or not results_root.is_away(path):
+    if is_transient(error) or not results_root.may_be_away(path):
         return None
     advice = "put it back and start again, or name its new place with --results"
     kept = "finished runs and checkpoints are kept in it"

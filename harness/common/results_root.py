@@ -42,7 +42,7 @@ def root_of(path: Path) -> Path | None:
 
 
 def is_away(path: Path) -> bool:
-    """Whether the results folder that holds `path` was moved, unmounted or replaced, or does not respond."""
+    """Whether the results folder that holds `path` was moved, unmounted or replaced. Raises OSError if it does not respond."""
     root = root_of(path)
     if root is None:
         return False
@@ -53,10 +53,18 @@ def is_away(path: Path) -> bool:
             return False
         if known.id is None or _marked(root) != known.id:
             return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     known.place = place  # mounted again
     return False
+
+
+def may_be_away(path: Path) -> bool:
+    """`is_away`, or it does not respond."""
+    try:
+        return is_away(path)
+    except OSError:
+        return True
 
 
 def create_folder(path: Path) -> None:

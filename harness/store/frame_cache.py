@@ -172,7 +172,7 @@ def _check_metrics(store: Store, run_id: str, result: Result) -> None:
     """Raise StoreError if metrics.jsonl does not match result.json, as after merging the files of two copies of a run."""
     paths = store.paths.run(run_id)
     wanted = result.checksums.get(paths.metrics.name)
-    if wanted is None or (paths.metrics.exists() and atomic.digest(paths.metrics) == wanted):
+    if wanted is None or (atomic.exists(paths.metrics) and atomic.digest(paths.metrics) == wanted):
         return
     if store.result(run_id) == result:  # otherwise the result was archived for a retry just now
         raise StoreError(
@@ -224,7 +224,7 @@ def _plain_text(path: Path) -> bytes | None:
     Non-finite numbers are replaced by the spelling that Arrow reads.
     """
     try:
-        text = path.read_bytes()
+        text = atomic.read_bytes(path)
     except FileNotFoundError:
         return b""
     except OSError:
@@ -259,7 +259,7 @@ def _join(first: RunTables, second: RunTables) -> RunTables:
 
 def _write(store: Store, tables: RunTables, places: Mapping[str, int]) -> None:
     """Cache the finished runs of `places` that still exist, sorted by id."""
-    stamps, existing = tables.column("stamp"), {path.name for path in store.paths.runs.iterdir()}
+    stamps, existing = tables.column("stamp"), set(atomic.names(store.paths.runs))
     tables = tables.take([places[run_id] for run_id in sorted(existing & set(places)) if stamps[places[run_id]] is not None])
     path = store.paths.frames
     try:

@@ -202,7 +202,7 @@ class Lease:
                 self.beat()
                 self.lost = highest(self.folder) != self.number
             except FileNotFoundError:
-                self.lost = not results_root.is_away(self.folder)  # a folder that was unmounted may come back
+                self.lost = not results_root.may_be_away(self.folder)  # a folder that was unmounted may come back
             except (OSError, StoreError):
                 continue  # storage is temporarily unavailable; if others take over, `check` raises
             if self.lost:

@@ -16,6 +16,7 @@ from harness.common import results_root
 from harness.common.patience import repeat
 from harness.errors import StoreError
 from harness.store import atomic
+from harness.store.temporaries import NO_LINKS
 
 OTHER = "choose another folder with --results"
 
@@ -35,7 +36,7 @@ def refuse_unusable(root: Path) -> None:
                 raise
             raise StoreError(f"{link}, which leads back to itself; remove it, or {OTHER}") from error
     if atomic.exists(root) and not atomic.is_folder(root):
-        raise StoreError(f"{root}: is a file; {OTHER}")
+        raise StoreError(f"{root}: is a file; choose a folder with --results")
 
 
 def create(root: Path) -> None:
@@ -73,6 +74,21 @@ def confirm(root: Path) -> None:
         repeat(root, once)
     except OSError as error:
         raise atomic.unusable(root, "be used", error) from error
+
+
+def without_links(folder: Path) -> str | None:
+    """Why files cannot be hard-linked in `folder`, which leases and results need; None: they can be. Leaves nothing."""
+    name = folder / f".harness-{secrets.token_hex(8)}"
+    try:
+        name.touch()
+        try:
+            os.link(name, f"{name}.link")
+            Path(f"{name}.link").unlink()
+        finally:
+            name.unlink()
+    except OSError as error:
+        return f"{folder}: this file system has no hard links ({error.strerror})" if error.errno in NO_LINKS else str(error)
+    return None
 
 
 def _remember(root: Path) -> None:

@@ -92,7 +92,7 @@ def test_an_unreliable_folder_does_not_stop_a_worker(store: Store) -> None:
     assert worker.done == 3
 
 
-def test_a_folder_that_does_not_respond_for_an_hour_ends_a_worker_whose_command_continues(store: Store) -> None:
+def test_a_folder_that_does_not_respond_for_an_hour_ends_a_worker_whose_command_continues() -> None:
     now = [0.0]
     budget = RetryBudget(lambda: now[0])
     for now[0] in (0.0, GIVE_UP_S - 1):

@@ -153,6 +153,6 @@ def test_a_read_is_repeated_while_the_folder_does_not_respond(tmp_path, monkeypa
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     assert atomic.read_json(path, Note).text == "there"
+    calls = count(-100)
     with patience.waiting_up_to(0.0), pytest.raises(StoreError, match="does not respond"):
-        calls = count(-100)
         atomic.read_json(path, Note)

@@ -8,6 +8,7 @@ input, `{"plan", "first", "last", "error", "reply", "function", "burst"}`, train
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import subprocess
@@ -22,7 +23,6 @@ from typing import Any
 from conftest import TESTS
 
 SOURCE = TESTS / "support" / "faulty_calls.c"
-LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _train(words: dict[str, Any], answer: int) -> int:
     with tempfile.TemporaryFile("w+") as said:
         os.dup2(said.fileno(), 2)
         os.dup2(said.fileno(), 1)
-        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         sys.stdout = sys.stderr
         library.faulty_arm(words["first"], words["last"], words["error"], int(words["reply"]), words["function"].encode())
         if words["burst"]:
@@ -111,14 +111,8 @@ def _train(words: dict[str, Any], answer: int) -> int:
 
 def main() -> int:
     """Serve."""
-    import harness.worker
-    import harness.execution.plan_worker
-    import toy_task
-
-    assert harness.worker is not None and toy_task is not None
-    import numpy as np
-
-    np.savez_compressed(tempfile.TemporaryFile(), a=np.zeros(1))
+    for name in ("harness.worker", "harness.execution.plan_worker", "toy_task", "numpy"):
+        importlib.import_module(name)
     answer = os.dup(1)
     for line in sys.stdin:
         if (pid := os.fork()) == 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
-from harness.store import environments
+from harness.store import atomic, environments
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.check.ledger import check_ledger
@@ -32,7 +32,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
     found = [unknown_file(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
     runs = []
     for path in entries(store.paths.runs):
-        if path.is_dir() and RUN_ID.fullmatch(path.name):
+        if atomic.is_folder(path) and RUN_ID.fullmatch(path.name):
             runs.append(path.name)
             found += check_run(RunPaths(path))
         else:
@@ -92,7 +92,7 @@ def check_studies(store: Store) -> list[FileFinding]:
     for path in entries(store.paths.studies):
         if path.name == "replaced":
             continue
-        if not path.is_dir() or not NAME.fullmatch(path.name):
+        if not atomic.is_folder(path) or not NAME.fullmatch(path.name):
             found.append(unknown_file(path))
             continue
         try:
@@ -101,7 +101,7 @@ def check_studies(store: Store) -> list[FileFinding]:
             found.append(from_error(StudyPaths(path).spec, error))
             continue
         if study is None:
-            used = StudyPaths(path).journal.exists() or StudyPaths(path).trials.is_dir()
+            used = atomic.exists(StudyPaths(path).journal) or atomic.is_folder(StudyPaths(path).trials)
             lost = FileFinding(
                 StudyPaths(path).spec, "is missing: the search is unknown, so its trials are ignored", "restore it from a copy"
             )
