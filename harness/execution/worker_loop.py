@@ -80,6 +80,7 @@ class Worker(ABC):
         here: Holder | None = None,
     ) -> None:
         self.store, self.options, self.stop, self._target = store, options, stop, target
+        self._saved = atomic.exists(target)
         self.device = options.device or device
         self.watch = Watch(options.timing, here or Holder.here())
         self.mirror = MirrorProcess(store.paths, options.track, target, say)
@@ -173,7 +174,7 @@ class Worker(ABC):
 
     def _refuse_removed(self) -> None:
         """Raises StoreError if the plan or search is there no longer; it may be missing while another command replaces it."""
-        if not atomic.exists(self._target):
+        if self._saved and not atomic.exists(self._target):
             self.stop.wait(REPLACED_S)
             if not atomic.exists(self._target):
                 raise StoreError(f"{self._target}: was removed; restore it from a copy, or start the experiment again")
