@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from harness.common import cli_options
-from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, StoreError
+from harness.store.root import refuse_unusable, without_links
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
@@ -221,10 +222,16 @@ def images(folder: Path) -> Finding:
 
 def disk(results: Path) -> Finding:
     """Whether the results folder is writable, and its free space."""
+    try:
+        refuse_unusable(results)
+    except StoreError as error:
+        return Finding("results", "problem", str(error), "see above")
     place = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         what = "is not a folder" if not place.is_dir() else "is not writable"
         return Finding("results", "problem", f"{place} {what}", "set another folder with --results")
+    if (problem := without_links(place)) is not None:
+        return Finding("results", "problem", problem, "results need a POSIX file system; set another folder with --results")
     free = shutil.disk_usage(place).free
     what = f"{results}: {free / 1e9:,.1f} GB free"
     if free < LITTLE_DISK_BYTES:

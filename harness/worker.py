@@ -17,13 +17,14 @@ from typing import Annotated
 
 import typer
 
-from harness.common import choices, cli_options, python_command
+from harness.common import choices, cli_options, patience, python_command
 from harness.common.stopping import Stop
 from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_RUNS_FAILED,
     InputError,
+    Interrupted,
     PlanChanged,
     StoreError,
 )
@@ -37,8 +38,10 @@ from harness.experiment.resources import needed
 from harness.experiment.study import Study
 from harness.search.storage import storage_url
 from harness.search.worker import SearchWorker
+from harness.store import atomic
 from harness.store.provenance import now
 from harness.store.records import Store
+from harness.store.root import refuse_unusable
 from harness.tasks.protocol import Accelerator
 from harness.terminal.command_line import main_of
 
@@ -47,7 +50,11 @@ def open_work(path: Path) -> tuple[Store, Plan | Study]:
     """The store and the plan or study of a file in the results folder. Raises InputError, StoreError."""
     if path.name != "search.json" or path.absolute().parent.parent.name != "studies":
         return open_plan(path)
-    store = Store.open(path.absolute().parent.parent.parent)
+    root = path.absolute().parent.parent.parent
+    refuse_unusable(root)
+    if not atomic.exists(path):
+        raise InputError(f"{path}: search not found; make it with: harness sweep experiments/NAME.yaml")
+    store = Store.open(root, create=False, write=True)
     study = store.load_study(path.absolute().parent.name)
     if study is None:
         raise InputError(f"{path}: search not found; make it with: harness sweep experiments/NAME.yaml")
@@ -58,9 +65,11 @@ def open_plan(path: Path) -> tuple[Store, Plan]:
     """The store and the plan of `RESULTS/plans/NAME.json`. Raises InputError, StoreError."""
     if path.suffix != ".json" or path.absolute().parent.name != "plans":
         raise InputError(f"{path}: not a plan; must be results/plans/NAME.json or results/studies/NAME/search.json")
-    if not path.exists():
+    root = path.parent.parent
+    refuse_unusable(root)
+    if not atomic.exists(path):
         raise InputError(f"{path}: plan not found; make it with: harness run experiments/NAME.yaml")
-    store = Store.open(path.parent.parent)
+    store = Store.open(root, create=False, write=True)
     plan = store.load_plan(path.stem)
     if plan is None:
         raise StoreError(f"{path}: was removed; make it again with: harness run experiments/NAME.yaml")
@@ -131,9 +140,14 @@ def worker(
     if options.with_parent:
         stop.with_parent()
     try:
-        store, work = open_work(plan)
-        with _own_gpus(work, options):
-            code = _work(store, work, options, stop)
+        with patience.waiting_up_to(patience.WORKER_S, stop):
+            store, work = open_work(plan)
+            with _own_gpus(work, options):
+                code = _work(store, work, options, stop)
+    except StoreError as error:
+        if patience.is_transient(error):
+            raise Interrupted(f"{error}; the same command continues") from error
+        raise
     except AcceleratorUnusableError:
         # A new program in the same process gets a new accelerator context.
         words = [str(plan), *options.after(time.monotonic() - began).arguments()]

@@ -19,7 +19,7 @@ from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures, outcomes
 from harness.execution.job import AttemptOptions, Job, Row
 from harness.execution.process import output_to, use_threads
-from harness.store import atomic, checkpoint, environments, provenance
+from harness.store import atomic, checkpoint, environments, provenance, root
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
 from harness.store.records import Result, encode, read_rows, sealed, write_rows
@@ -68,7 +68,7 @@ class _Attempt:
         atomic.write_json(self.paths.spec, self.job.spec, self.lease)
         saved = self._saved()
         self.rows = saved["rows"] if saved else []
-        if self.rows or self.paths.metrics.exists():
+        if self.rows or atomic.exists(self.paths.metrics):
             # First of all: rows after the checkpoint, or half-written ones, must not become part of a result.
             write_rows(self.paths.metrics, self.rows, self.lease)
         self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
@@ -89,7 +89,7 @@ class _Attempt:
         result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
-        if self.keeps_files and self.paths.files.is_dir() and not any(self.paths.files.iterdir()):
+        if self.keeps_files and not atomic.names(self.paths.files):
             atomic.remove_folder(self.paths.files)
         return result
 
@@ -214,11 +214,9 @@ class _Attempt:
 
     def _checkpoint(self) -> dict[str, Any] | None:
         try:
-            return checkpoint.unpack(self.paths.checkpoint.read_bytes())
+            return checkpoint.unpack(atomic.read_bytes(self.paths.checkpoint))
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise atomic.unusable(self.paths.checkpoint, "be read", error) from error
         except checkpoint.DamagedError as error:
             print(f"{self.paths.checkpoint}: damaged, {error}: the run restarts from the beginning")
             return None
@@ -273,13 +271,14 @@ class _Attempt:
 
     def _publish(self, result: Result) -> Result:
         assert self.origin is not None
+        root.confirm(self.paths.root)
         self._write_rows()
         choices = self.training.choices if self.training is not None else None
         # A run that is read again ended when its program did: claims made since then are retrospective.
         origin = self.options.origin or provenance.finished(self.origin, choices)
         atomic.write_json(self.paths.provenance, origin, self.lease)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
-        sums = {path.name: atomic.digest(path) for path in files if path.exists()}
+        sums = {path.name: atomic.digest(path) for path in files if atomic.exists(path)}
         ended = self.origin.ended if self.options.origin else provenance.now()
         own = {"ended": ended, "checksums": sums, "provenance_digest": provenance.content_digest(origin)}
         complete = sealed(Result.model_validate({**result.model_dump(by_alias=True), **own}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any
 
+from harness.common.patience import is_transient, repeat, unusable
+from harness.errors import StoreError
 from harness.store import atomic
 
 SPIN_COUNT = "10000"
@@ -33,16 +37,21 @@ def use_threads(count: int | None) -> None:
 def output_to(log: Path) -> Iterator[None]:
     """Redirect Python's output and descriptors 1 and 2 (C libraries, crash reports) to `log`.
 
+    Python's output waits while the shared folder does not respond: a line that cannot be printed is no fault of the training.
     Raises StoreError if `log` cannot be written.
     """
     try:
-        with log.open("a", buffering=1, errors="backslashreplace") as stream:
+        with _Log(log) as raw:
             saved = [(number, os.dup(number)) for number in (1, 2)]
             try:
                 for number, _ in saved:
-                    os.dup2(stream.fileno(), number)
-                with redirect_stdout(stream), redirect_stderr(stream):
-                    yield
+                    os.dup2(raw.fileno(), number)
+                stream = io.TextIOWrapper(io.BufferedWriter(raw), errors="backslashreplace", line_buffering=True)
+                try:
+                    with redirect_stdout(stream), redirect_stderr(stream):
+                        yield
+                finally:
+                    stream.flush()
             finally:
                 for number, copy in saved:
                     os.dup2(copy, number)
@@ -51,3 +60,57 @@ def output_to(log: Path) -> Iterator[None]:
         if isinstance(error.filename, str) and error.filename != str(log):  # of another file
             raise atomic.unusable(Path(error.filename), "be used", error) from error
         raise atomic.unusable(log, "be written", error) from error
+
+
+class _Log(io.RawIOBase):
+    """A log that is appended to. It is opened again when its descriptor has become stale."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+        self._descriptor = repeat(path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666))
+        self._lost = False  # the shared folder did not respond for so long that the run was given up
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor of the file."""
+        return self._descriptor
+
+    def write(self, data: Any) -> int:
+        """Append some of `data`; returns how much. Raises OSError; StoreError if the shared folder does not respond."""
+        if self._lost:
+            return len(data)
+        try:
+            # Silent: a message would be printed here.
+            return repeat(self._path, lambda: self._append(data), silent=True)
+        except (OSError, StoreError) as error:
+            self._lost = is_transient(error)
+            if self._lost and isinstance(error, OSError):
+                raise unusable(self._path, "be written", error) from error
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            super().close()
+            with suppress(OSError):  # every line was written before
+                os.close(self._descriptor)
+
+    def _append(self, data: Any) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except OSError as error:
+            if is_transient(error):
+                self._reopen()
+            raise
+
+    def _reopen(self) -> None:
+        again = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            for number in (self._descriptor, 1, 2):
+                os.dup2(again, number, inheritable=number in (1, 2))
+        finally:
+            os.close(again)

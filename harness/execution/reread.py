@@ -123,7 +123,7 @@ def _by_content(store: Store) -> Mapping[str, list[str]]:
 
 
 def _specs(store: Store) -> Iterator[tuple[str, Spec]]:
-    for path in sorted(store.paths.runs.glob("*/spec.json")):
+    for path in atomic.matches(store.paths.runs, "*/spec.json"):
         try:
             spec = atomic.read_json(path, Spec)
         except StoreError:

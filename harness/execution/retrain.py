@@ -24,6 +24,7 @@ from harness.experiment.space import configure
 from harness.experiment.steps import known_steps, step_runs
 from harness.experiment.study import Study, spec_of
 from harness.experiment.study import task_of as study_task
+from harness.store import atomic
 from harness.store.atomic import read_json
 from harness.store.check.folder import all_plans
 from harness.store.check.result import COSTS
@@ -54,7 +55,7 @@ class TrainedRun:
     @classmethod
     def read(cls, paths: RunPaths) -> TrainedRun:
         """Raises StoreError."""
-        arrays = load_arrays(paths.predictions) if paths.predictions.exists() else {}
+        arrays = load_arrays(paths.predictions) if atomic.exists(paths.predictions) else {}
         origin = read_json(paths.provenance, Provenance)
         lists = read_lists(paths.environments, [origin])
         return cls(read_json(paths.result, Result), origin, read_rows(paths.metrics), arrays, lists)
@@ -196,7 +197,9 @@ def _job(store: Store, origin: tuple[Plan, PlannedRun] | Study, run_id: str) -> 
     if not isinstance(origin, Study):
         planned = [job(*origin, task_of(origin[0]))]
     elif (trial := steps_of_trials(store.paths).get(run_id)) is not None:
-        started = [one for one in trial_runs(store.paths.study(trial.study), trial.number) if store.paths.run(one).spec.exists()]
+        started = [
+            one for one in trial_runs(store.paths.study(trial.study), trial.number) if atomic.exists(store.paths.run(one).spec)
+        ]
         planned = [_of_trial(origin, store, one) for one in started]
     else:
         return _of_trial(origin, store, run_id)

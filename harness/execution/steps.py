@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.errors import DataError
 from harness.execution.job import Job, LostStep
 from harness.experiment.steps import StepRun, step_runs
+from harness.store import atomic
 from harness.store.paths import RunPaths
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Prepared
@@ -81,7 +82,7 @@ def _prepared(store: Store, job: Job, steps: Mapping[str, StepRun], results: Map
 
 
 def _require_files(paths: RunPaths, name: str, run_id: str) -> None:
-    if not paths.files.is_dir() or not any(paths.files.iterdir()):
+    if not atomic.names(paths.files):
         raise DataError(
             f"step {name} (run {run_id}): {paths.files} is missing or empty; its command must write to {{run_dir}}; to train it"
             f" again, remove {paths.folder}"

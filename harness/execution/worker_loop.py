@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.common import patience
 from harness.common.stopping import Stop
 from harness.errors import Interrupted, StoreError
 from harness.execution import failures
@@ -32,12 +33,13 @@ from harness.tracking.session import MirrorProcess
 
 PruneCheck = Callable[[Sequence[Mapping[str, Any]]], bool]
 
+REPLACED_S = 2.0  # a plan that is replaced is missing for less
+SAY_S = 10.0  # longest wait to print a line
 IDLE_S = 600.0  # default wait if results of other workers may bring more work
-LONGEST_WAIT = (
-    22.0  # between looks of a waiting worker, in `poll_s`; the first waits are shorter, each a half longer than the last
-)
+# Between looks of a waiting worker, in `poll_s`; the first waits are shorter, each a half longer than the last.
+LONGEST_WAIT = 22.0
 JITTER = 0.35  # of a wait: workers that began to wait together do not look together
-FAILURES_ALLOWED = 30  # consecutive errors of the shared folder
+GIVE_UP_S = 3600.0  # without an answer of the shared folder
 
 
 class AcceleratorUnusableError(Exception):
@@ -45,23 +47,26 @@ class AcceleratorUnusableError(Exception):
 
 
 class RetryBudget:
-    """Tolerates a shared folder that is unavailable for a while: one failed read must not end hours of work."""
+    """Tolerates a shared folder that is unavailable for a while: a server that is restarted must not end a cluster's workers."""
 
-    def __init__(self) -> None:
-        self._failures = 0
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None  # when the first of consecutive failures was
 
     def allows(self, error: StoreError) -> bool:
-        """Whether to try again, printed once; false after too many consecutive failures or if the error is permanent."""
-        self._failures += 1
-        if self._failures > FAILURES_ALLOWED or not atomic.is_transient(error):
+        """Whether to try again, printed once; false if the error is permanent. Raises Interrupted after `GIVE_UP_S`."""
+        if not atomic.is_transient(error):
             return False
-        if self._failures == 1:
+        if self._since is None:
+            self._since = self._clock()
             say(f"{error}; trying again")
+        if self._clock() - self._since >= GIVE_UP_S:
+            raise Interrupted(f"{error}; gave up after {GIVE_UP_S / 60:.0f} min, the same command continues") from error
         return True
 
     def reset(self) -> None:
         """After a success."""
-        self._failures = 0
+        self._since = None
 
 
 class Worker(ABC):
@@ -81,7 +86,8 @@ class Worker(ABC):
         name: str,
         here: Holder | None = None,
     ) -> None:
-        self.store, self.options, self.stop = store, options, stop
+        self.store, self.options, self.stop, self._target = store, options, stop, target
+        self._saved = atomic.exists(target)
         self.device = options.device or device
         self.watch = Watch(options.timing, here or Holder.here())
         self.notices = Notices(store.paths, name, self.watch.here.machine)
@@ -167,6 +173,7 @@ class Worker(ABC):
                     should_stop=self.stop,
                     should_prune=should_prune,
                 )
+                self._refuse_removed()
                 self.mirror.start()
                 self.notices.post(job.run_id, "taken")
                 say(f"{job.run_id}  {name}: started")
@@ -208,6 +215,13 @@ class Worker(ABC):
             return self.options.idle
         return IDLE_S if self.expects_more() else 0.0
 
+    def _refuse_removed(self) -> None:
+        """Raises StoreError if the plan or search is there no longer; it may be missing while another command replaces it."""
+        if self._saved and not atomic.exists(self._target):
+            self.stop.wait(REPLACED_S)
+            if not atomic.exists(self._target):
+                raise StoreError(f"{self._target}: was removed; restore it from a copy, or start the experiment again")
+
     def _nothing_to_wait_for(self, idle_s: float) -> bool:
         others, allowed = self.others(), self._idle_allowed()
         # Leave only if the other workers are known to be alive: otherwise their work would remain untrained.
@@ -217,7 +231,12 @@ class Worker(ABC):
 def say(text: str) -> None:
     """Print to stderr. A full disk is ignored, as the exit code still reports the outcome."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except OSError as error:
+            if not patience.is_transient(error):
+                raise
+            patience.repeat(Path(os.devnull), sys.stderr.flush, SAY_S, silent=True)  # the text is in its buffer
     except OSError:
         # Python would flush the buffer again at exit, and the failure would become the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from harness.common import patience
 from harness.errors import StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
@@ -69,13 +70,15 @@ def supervise(
             if pool.asked_to_stop:
                 view.stopping()
             try:
-                state = work.read()
+                with patience.waiting_up_to(0.0):  # the children must still be looked after
+                    state = work.read()
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
             view.update(state)
             if report is not None:
                 report.update(work.finished(state))
-        state = work.read_whole()
+        with patience.waiting_up_to(patience.WORKER_S):
+            state = work.read_whole()
         view.update(state)
     return state, pool
 

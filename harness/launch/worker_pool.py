@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.common import python_command
+from harness.common.patience import repeat
 from harness.errors import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -67,7 +68,7 @@ def plan_target(store: Store, plan: Plan) -> Target:
 def study_target(store: Store, name: str) -> Target:
     """The trials of a search."""
     paths = store.paths.study(name)
-    return Target(name, paths.spec, lambda: paths.trials.glob("*"))
+    return Target(name, paths.spec, lambda: atomic.matches(paths.trials, "*"))
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Workers:
         for number in range(len(self)):
             log = self.store.paths.worker_log(self.target.name, number)
             atomic.make_folder(log.parent)
-            start = log.stat().st_size if log.exists() else 0
+            start = found.st_size if (found := atomic.status(log)) else 0
             self._children.append(_Child(number, log, start, self._spawn(number, log), leases))
 
     def poll(self) -> bool:
@@ -189,7 +190,7 @@ class Workers:
         found: dict[str, str] = {}  # end of a log -> message
         for child in self._children:
             if child.code == EXIT_BAD_INPUT:
-                lines = child.log.read_bytes()[child.log_start :].decode(errors="replace").strip().splitlines()
+                lines = atomic.read_bytes(child.log)[child.log_start :].decode(errors="replace").strip().splitlines()
                 if lines and child.death is None and "Traceback (most recent call last):" not in lines:
                     found.setdefault(lines[-1], lines[-1])
                 else:
@@ -214,7 +215,7 @@ class Workers:
         options = self.options.after(time.monotonic() - self._start)
         command = [*python_command.command("harness.worker"), str(self.target.path), *options.arguments()]
         try:
-            output = log.open("ab")
+            output = repeat(log, lambda: log.open("ab"))
         except OSError as error:
             raise atomic.unusable(log, "be written", error) from error
         with output:

@@ -24,6 +24,7 @@ from harness.search.broker import read_trials
 from harness.search.reconcile import prepare, resolve_study
 from harness.search.storage import refuse_other_storage, storage_url
 from harness.search.trials import counted
+from harness.store import atomic
 from harness.store.records import Record, Store
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator, Task, result_metrics
@@ -138,7 +139,7 @@ def _search(  # noqa: PLR0917 - as above
     if save:
         study = prepare(store, wanted, replan)
     paths, task = store.paths.study(study.name), task_from(study.task, study.program, study.folder, study.data)
-    trials = [] if replaces or not paths.spec.exists() else read_trials(paths, study, url) or []
+    trials = [] if replaces or not atomic.exists(paths.spec) else read_trials(paths, study, url) or []
     failed = [trial for trial in counted(trials) if trial.retriable]
     again = failed if "failed" in retry else []
     remaining = study.trials - sum(trial.finished for trial in counted(trials)) + len(again)

@@ -114,7 +114,7 @@ class TrialBroker:
         """
         with exclusive(self.paths, watch), self._using_storage():
             trials = self.trials()
-            if all(trial.state == "waiting" for trial in trials) and any(self.paths.trials.iterdir()):
+            if all(trial.state == "waiting" for trial in trials) and atomic.names(self.paths.trials):
                 where = self.paths.journal if self._url is None else without_credentials(self._url)
                 advice = "use the storage that it was started with, or --replan"
                 raise InputError(f"{self.study.name}: already started, but {where} has none of its trials; {advice}")
@@ -306,7 +306,7 @@ def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list
 
     If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used or is damaged.
     """
-    if paths.journal.exists():
+    if atomic.exists(paths.journal):
         url = None
     elif url is None:
         return None
@@ -317,7 +317,7 @@ def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list
     except Exception as error:  # Optuna replays a damaged journal until anything fails
         where, why = (paths.journal if url is None else paths.spec), f"{type(error).__name__}: {error}"
         raise StoreError(f"{where}: its trials are damaged ({why}); {DAMAGED}") from error
-    if found is None and url is None and any(paths.trials.glob("*/runs.json")):
+    if found is None and url is None and atomic.matches(paths.trials, "*/runs.json"):
         raise StoreError(f"{paths.journal}: damaged: it has no trials of {_name(study)}, of which there are runs; {DAMAGED}")
     return found
 

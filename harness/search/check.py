@@ -19,7 +19,7 @@ from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import read_trials
 from harness.search.storage import VARIABLE, uses_database
 from harness.search.trials import Trial
-from harness.store import lease
+from harness.store import atomic, lease
 from harness.store.check.finding import FileFinding
 from harness.store.check.plan import described, unlike
 from harness.store.check.result import facts
@@ -65,7 +65,7 @@ def check_search(store: Store, study: Study, trials: Sequence[Trial]) -> Iterato
     if seal_broken(paths.spec):
         yield FileFinding(paths.spec, "was altered after it was written: it does not match its seal", RESTORE)
     numbers = {trial.number for trial in trials}
-    for folder in sorted(paths.trials.glob("*")):
+    for folder in atomic.matches(paths.trials, "*"):
         if folder.name.isdecimal() and int(folder.name) not in numbers:
             yield FileFinding(folder, "belongs to a trial that the search's storage has lost", RESTORE)
     try:
@@ -77,7 +77,7 @@ def check_search(store: Store, study: Study, trials: Sequence[Trial]) -> Iterato
         versions = f"it was made with version {study.task_version} of {study.task}, the installed version is {task.version}"
         yield FileFinding(paths.spec, f"the ids of its runs cannot be computed here: {versions}", harmless=True)
         task = None
-    storage = paths.journal if paths.journal.exists() else paths.spec
+    storage = paths.journal if atomic.exists(paths.journal) else paths.spec
     for trial in trials:
         runs_file = paths.trial_runs(trial.number)
         for what in _trial(store, study, task, trial):
@@ -124,7 +124,7 @@ def _abandoned(store: Store, study: Study, trial: Trial) -> bool:
     state = lease.newest(store.paths.study(study.name).trial(trial.number))
     if state is None or not state.released:
         return False
-    return all(store.paths.run(run_id).result.exists() for run_id in trial.runs)
+    return all(store.has_result(run_id) for run_id in trial.runs)
 
 
 def _outside(study: Study, trial: Trial) -> str | None:
@@ -196,9 +196,9 @@ def _curve(study: Study, trial: Trial, rows: Rows) -> Iterator[str]:
 
 def _check_journal(path: Path) -> Iterator[FileFinding]:
     """Lines of the journal that are not events of Optuna; a torn last line is removed by the next writer."""
-    if not path.exists():
+    if not atomic.exists(path):
         return
-    lines = path.read_bytes().split(b"\n")
+    lines = atomic.read_bytes(path).split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
         try:
             event = json.loads(line)

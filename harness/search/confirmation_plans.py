@@ -19,6 +19,7 @@ from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
 from harness.search.broker import check_current, exclusive
 from harness.search.trials import Trial, ranked
+from harness.store import atomic
 from harness.store.catalog import read_plan
 from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
@@ -143,7 +144,7 @@ def _seeds(plan: Plan) -> int:
 def archived_plans(store: Store, study: Study) -> list[Plan]:
     """The plans of earlier confirmations, oldest first. Raises StoreError."""
     found: list[Plan] = []
-    while (path := store.paths.earlier_plan(stage_name(study.name, "top"), len(found) + 1)).exists():
+    while atomic.exists(path := store.paths.earlier_plan(stage_name(study.name, "top"), len(found) + 1)):
         found.append(read_plan(path))
     return found
 

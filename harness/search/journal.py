@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Generator
@@ -11,10 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.common.patience import repeat
 from harness.errors import StoreError
 from harness.store.lease import Holder
 
 POLL_S, POLL_MAX_S = 0.0005, 0.02
+LOCKED_S = 10.0  # longest wait for the shared folder with the lock, which others break after GONE_S
 GONE_S = 30.0  # the lock is held for milliseconds: a holder on another machine that keeps it this long is dead
 
 
@@ -24,21 +27,36 @@ class Journal:
     def __init__(self, path: Path) -> None:
         from optuna.storages.journal import JournalFileBackend
 
-        self.path = path
-        self._file = JournalFileBackend(str(path), lock_obj=Lock(path))  # type: ignore[arg-type]  # that base class is not public
+        self.path, self._lock = path, Lock(path)
+        self._file = repeat(path, lambda: JournalFileBackend(str(path), lock_obj=self._lock))  # type: ignore[arg-type]  # not public
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """See Optuna."""
-        self._file.append_logs(logs)
+        data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        self._lock.acquire()
+        try:
+            end = repeat(self.path, self.path.stat).st_size
+            repeat(self.path, lambda: self._append(data, end), LOCKED_S)
+        finally:
+            self._lock.release()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """See Optuna. Raises StoreError for a damaged line."""
         try:
-            yield from self._file.read_logs(log_number_from)
+            yield from repeat(self.path, lambda: list(self._file.read_logs(log_number_from)))
         except ValueError as error:
             raise StoreError(
                 f"{self.path}: damaged: {error}; restore it from a copy, or start a new search with --replan"
             ) from error
+
+    def _append(self, data: bytes, end: int) -> None:
+        """Make `data` what follows the first `end` bytes: an append whose reply was lost must not be there twice."""
+        with self.path.open("rb+") as file:
+            file.truncate(end)
+            file.seek(end)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class Lock:
@@ -70,24 +88,24 @@ class Lock:
                 continue
             time.sleep(pause)
             pause = min(2 * pause, POLL_MAX_S)
-        self._cut_torn_line()
+        repeat(self.journal, self._cut_torn_line)
         return True
 
     def release(self) -> None:
         """Does nothing if others have broken the lock as abandoned."""
         if self._holder() == self._own_entry:
-            self.link.unlink(missing_ok=True)
+            repeat(self.link, lambda: self.link.unlink(missing_ok=True))
 
     def _try_link(self) -> bool:
         try:
-            self.link.symlink_to(self._own_entry)
+            repeat(self.link, lambda: self.link.symlink_to(self._own_entry))
         except FileExistsError:
             return self._holder() == self._own_entry  # over NFS, a request may be sent twice
         return True
 
     def _holder(self) -> str:
         try:
-            return str(self.link.readlink())
+            return str(repeat(self.link, self.link.readlink))
         except FileNotFoundError:
             return ""
 

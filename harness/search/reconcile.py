@@ -24,7 +24,7 @@ def prepare(store: Store, requested: Study, replan: bool = False) -> Study:
     while True:
         try:
             with exclusive(paths, watch) as own:
-                new = replan or not paths.spec.exists()
+                new = replan or not atomic.exists(paths.spec)
                 study, replaces = resolve_study(store, requested, replan)
                 if not new:
                     atomic.write_bytes(paths.spec, sealed_json(study), own)
@@ -55,7 +55,7 @@ def resolve_study(store: Store, requested: Study, replan: bool = False) -> tuple
 
 def in_training(paths: StudyPaths, watch: Watch) -> tuple[str, LeaseState] | None:
     """The number of a trial in training, and its lease; None: no trial is in training."""
-    for folder in sorted(paths.trials.glob("*")):
+    for folder in atomic.matches(paths.trials, "*"):
         seen = leases.newest(folder)
         if seen is not None and not watch.seems_gone(seen):  # one that wakes up later notices the new search
             return folder.name, seen

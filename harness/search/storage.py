@@ -43,7 +43,7 @@ def storage_url(option: str | None) -> str | None:
 
 def uses_database(paths: StudyPaths) -> bool:
     """Whether a search that has started keeps its trials in a database."""
-    return not paths.journal.exists() and paths.trials.is_dir()
+    return not atomic.exists(paths.journal) and atomic.is_folder(paths.trials)
 
 
 def refuse_other_storage(paths: StudyPaths, url: str | None) -> None:
@@ -51,7 +51,7 @@ def refuse_other_storage(paths: StudyPaths, url: str | None) -> None:
     name = paths.folder.name
     if url is None and uses_database(paths):
         raise InputError(f"{name}: its trials are in a database; set its URL with --storage or ${VARIABLE}")
-    if url is not None and paths.journal.exists():
+    if url is not None and atomic.exists(paths.journal):
         raise InputError(f"{name}: its trials are in {paths.journal}; use --storage journal, or unset ${VARIABLE}")
 
 

@@ -1,64 +1,51 @@
-"""Write files atomically: readers see the complete old or the complete new file.
+"""Files of the results folder: written atomically, so that readers see the complete old or the complete new file, and read.
 
-A file is written under a unique temporary name in its own folder, flushed to the disk, and renamed (or linked). A `Fence` makes
-that safe against a writer that was paused and replaced meanwhile: its temporary file carries the number of its lease and is
-checked *after* it exists and *before* it is renamed. The new holder first takes the lease, then deletes lower-numbered temporary
-files. So the late rename of a replaced writer always fails: its temporary file is gone.
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed (or linked);
+`harness.store.temporaries` says how a writer that was replaced is stopped. While a shared folder does not respond, everything
+here is repeated for a while (`harness.common.patience`), with care for steps that happened although their reply was lost.
 """
 
 from __future__ import annotations
 
 import errno
+import fnmatch
 import hashlib
 import json
 import os
-import re
-import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness.common import patience
+from harness.common.patience import repeat
+from harness.common.results_root import create_folder
 from harness.errors import StoreError
+from harness.store.temporaries import TEMPORARY, Fence, Writer, discard, flush_folder, link, written
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-Writer = Callable[[int, memoryview], int]
-
-TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{16}\.tmp")
-
 REPLACED = (errno.ENOENT, errno.ESTALE)  # another machine removed or replaced the file; ESTALE: over NFS, while it was read
-TRANSIENT = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)  # a shared folder is temporarily unavailable
-
-ADVICE = {
-    errno.ENOSPC: "the disk is full; free some space and start again, finished runs and checkpoints are kept",
-    errno.EDQUOT: "your quota is used up; free some space and start again, finished runs and checkpoints are kept",
-    errno.EACCES: "this user has no access; change the permissions, or choose another folder with --results",
-    errno.EPERM: "not permitted; change the permissions, or choose another folder with --results",
-    errno.EROFS: "the file system is read-only; choose another folder with --results",
-    errno.ENOTDIR: "a parent in the path is a file; move it, or choose another folder with --results",
-    **dict.fromkeys(TRANSIENT, "the disk or the shared folder does not respond; finished runs and checkpoints are kept"),
-}
-
-
-class Fence(Protocol):
-    """The right to write until another holder takes over."""
-
-    @property
-    def number(self) -> int:
-        """Increases with every holder; part of the names of temporary files."""
-
-    def check(self) -> None:
-        """Raise an error if a later holder exists."""
+unusable, is_transient = patience.unusable, patience.is_transient
 
 
 def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write) -> None:
     """Replace `path` by a file that holds `data`. Raises StoreError and what `fence.check` raises; leaves no temporary file."""
-    with _temporary(path, data, fence, write) as temporary:
-        temporary.replace(path)
-        _flush_folder(path.parent)
+
+    def once() -> None:
+        temporary = written(path, data, fence, write)
+        try:
+            temporary.replace(path)
+        except OSError:
+            discard(temporary)
+            raise
+        flush_folder(path.parent)
+
+    with _errors_of(path, fence):
+        repeat(path, once)
 
 
 def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
@@ -76,15 +63,12 @@ def publish(path: Path, data: bytes, fence: Fence | None = None, *, durable: boo
 
     Not `durable`: a power cut may lose it.
     """
-    with _temporary(path, data, fence, os.write, durable=durable) as temporary:
+    with _errors_of(path, fence):
+        temporary = repeat(path, lambda: written(path, data, fence, os.write, durable=durable))
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # If a reply is lost, the NFS client links twice: then the existing file is ours.
-            return temporary.stat().st_nlink == 2
-        if durable:
-            _flush_folder(path.parent)
-        return True
+            return repeat(path, lambda: link(temporary, path, durable=durable))
+        finally:
+            discard(temporary)
 
 
 def to_json(value: BaseModel | Any) -> bytes:
@@ -106,7 +90,7 @@ def read_bytes(path: Path) -> bytes:
 def read_with_status(path: Path) -> tuple[bytes, os.stat_result]:
     """The content of `path`, and its size and time. Raises FileNotFoundError, StoreError."""
     try:
-        return _read(path)
+        return repeat(path, lambda: _read(path))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -131,17 +115,21 @@ def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:
 
 def digest(path: Path) -> str:
     """SHA-256 of the file. Raises StoreError."""
-    try:
+
+    def once() -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    try:
+        return repeat(path, once)
     except OSError as error:
         raise unusable(path, "be read", error) from error
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder `path` if it is missing. Raises StoreError."""
+    """Create the folder `path` if it is missing, but never a results folder that was moved or unmounted. Raises StoreError."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        repeat(path, lambda: create_folder(path))
     except OSError as error:
         raise unusable(path, "be created", error) from error
 
@@ -149,7 +137,7 @@ def make_folder(path: Path) -> None:
 def names(folder: Path) -> list[str]:
     """The names in `folder`, in no order; none if it does not exist. Raises StoreError."""
     try:
-        return os.listdir(folder)  # noqa: PTH208 - one object a name would be made for nothing
+        return repeat(folder, lambda: os.listdir(folder))  # noqa: PTH208 - one object a name would be made for nothing
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -159,7 +147,7 @@ def names(folder: Path) -> list[str]:
 def status(path: Path) -> os.stat_result | None:
     """Size, time and inode of `path`, links followed; None if it does not exist. Raises StoreError."""
     try:
-        return path.stat()
+        return repeat(path, path.stat)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -171,10 +159,35 @@ def exists(path: Path) -> bool:
     return status(path) is not None
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file or a link to one. Raises StoreError."""
+    found = status(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder or a link to one. Raises StoreError."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def matches(folder: Path, pattern: str) -> list[Path]:
+    """The paths below `folder` that match a pattern of names such as `*/spec.json`, sorted. Raises StoreError."""
+    head, _, rest = pattern.partition("/")
+    found = (
+        [folder / name for name in sorted(names(folder)) if fnmatch.fnmatchcase(name, head)]
+        if _is_pattern(head)
+        else [folder / head]
+    )
+    if rest:
+        return [path for inner in found if is_folder(inner) for path in matches(inner, rest)]
+    return found if _is_pattern(head) else [path for path in found if exists(path)]
+
+
 def remove(path: Path) -> None:
     """Delete `path` if it exists. Raises StoreError."""
     try:
-        path.unlink(missing_ok=True)
+        repeat(path, lambda: path.unlink(missing_ok=True))
     except OSError as error:
         raise unusable(path, "be removed", error) from error
 
@@ -182,11 +195,22 @@ def remove(path: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Delete `folder` and its contents if it exists. Raises StoreError."""
     try:
-        shutil.rmtree(folder)
+        repeat(folder, lambda: shutil.rmtree(folder))
     except FileNotFoundError:
         return
     except OSError as error:
         raise unusable(folder, "be removed", error) from error
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename `source`, replacing a file `target`. Raises FileNotFoundError; StoreError if it cannot be."""
+    try:
+        inode = repeat(source, source.stat).st_ino
+        repeat(source, lambda: _move(source, target, inode))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unusable(source, "be archived", error) from error
 
 
 def remove_temporaries(folder: Path, present: Iterable[str], below: int) -> None:
@@ -200,46 +224,23 @@ def remove_temporaries(folder: Path, present: Iterable[str], below: int) -> None
             remove(folder / name)
 
 
-def is_transient(error: StoreError) -> bool:
-    """Whether retrying may succeed."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in TRANSIENT
-
-
-def unusable(path: Path, what: str, error: OSError) -> StoreError:
-    """`error` as a StoreError: which file, what failed, what to do."""
-    advice = ADVICE.get(error.errno or 0, "fix the cause and start again, finished runs and checkpoints are kept")
-    return StoreError(f"{path}: cannot {what}: {os.strerror(error.errno) if error.errno else error}: {advice}")
-
-
 @contextmanager
-def _temporary(
-    path: Path, data: bytes | memoryview, fence: Fence | None, write: Writer, *, durable: bool = True
-) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{fence.number if fence else 0}.{secrets.token_hex(8)}.tmp")
+def _errors_of(path: Path, fence: Fence | None) -> Iterator[None]:
     try:
-        try:
-            _write_whole(temporary, data, write, durable)
-            if fence is not None:
-                fence.check()
-            yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
+        yield
     except OSError as error:
         if fence is not None:
             fence.check()  # a later holder removed the temporary file: not a disk error
         raise unusable(path, "be written", error) from error
 
 
-def _write_whole(path: Path, data: bytes | memoryview, write: Writer, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _move(source: Path, target: Path, inode: int) -> None:
     try:
-        remaining = memoryview(data)
-        while remaining:
-            remaining = remaining[write(descriptor, remaining) :]
-        if durable:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        source.rename(target)
+    except FileNotFoundError:
+        # If a reply was lost, it was moved already.
+        if (found := status(target)) is None or found.st_ino != inode:
+            raise
 
 
 def _read(path: Path) -> tuple[bytes, os.stat_result]:
@@ -266,12 +267,8 @@ def _read_once(path: Path) -> tuple[bytes, os.stat_result]:
         os.close(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _is_pattern(name: str) -> bool:
+    return any(mark in name for mark in "*?[")
 
 
 def _schema(data: bytes) -> int | None:

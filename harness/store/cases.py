@@ -51,7 +51,7 @@ class CaseFiles:
 
     def _read(self, run_id: str) -> CaseArrays | str:
         path = self._store.paths.run(run_id).predictions
-        if not path.is_file():
+        if not atomic.is_file(path):
             return "no cases"
         try:
             result = self._store.result(run_id)
@@ -90,8 +90,7 @@ def case_arrays(arrays: Mapping[str, Any]) -> CaseArrays | str:
 
 
 def _stamp(path: Path) -> object:
-    try:
-        status = path.stat()
-    except OSError:
+    status = atomic.status(path)
+    if status is None:
         return None
     return status.st_ctime_ns, status.st_size, status.st_ino

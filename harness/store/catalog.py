@@ -41,11 +41,11 @@ class Catalog:
 
     def plan_names(self) -> list[str]:
         """Every plan's name, sorted."""
-        return _named(path.stem for path in self.paths.plans.glob("*.json"))
+        return _named(path.stem for path in atomic.matches(self.paths.plans, "*.json"))
 
     def study_names(self) -> list[str]:
         """Every search's name, sorted."""
-        return _named(path.parent.name for path in self.paths.studies.glob("*/search.json"))
+        return _named(path.parent.name for path in atomic.matches(self.paths.studies, "*/search.json"))
 
     def load_plans(self) -> tuple[list[Plan], list[StoreError]]:
         """Every readable plan, sorted by name, and an error for each unreadable one."""
@@ -80,12 +80,10 @@ class Catalog:
         path, number = self.paths.plan(name), 1
         atomic.make_folder(self.paths.earlier_plan(name, number).parent)
         try:
-            while not atomic.publish(self.paths.earlier_plan(name, number), path.read_bytes()):
+            while not atomic.publish(self.paths.earlier_plan(name, number), atomic.read_bytes(path)):
                 number += 1
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise atomic.unusable(path, "be archived", error) from error
         atomic.remove(path)
         return self.paths.earlier_plan(name, number)
 
@@ -95,13 +93,14 @@ class Catalog:
         No other process may write to it meanwhile. Raises StoreError.
         """
         folder, number = self.paths.study(name).folder, 1
-        while (target := self.paths.earlier_study(name, number)).exists():
+        while atomic.exists(target := self.paths.earlier_study(name, number)):
             number += 1
         atomic.make_folder(target.parent)
         try:
-            return folder.rename(target)
-        except OSError as error:
+            atomic.move(folder, target)
+        except FileNotFoundError as error:
             raise atomic.unusable(folder, "be archived", error) from error
+        return target
 
 
 def read_plan(path: Path) -> Plan:

@@ -44,13 +44,8 @@ def unpack(data: bytes) -> dict[str, Any]:
 
 def stamp(path: Path) -> str | None:
     """A string that changes with every checkpoint (size and time); None without one. Raises StoreError."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise atomic.unusable(path, "be read", error) from error
-    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+    found = atomic.status(path)
+    return None if found is None else f"{found.st_size} bytes, {found.st_mtime_ns} ns"
 
 
 def _is_plain(value: Any) -> bool:

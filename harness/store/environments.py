@@ -36,7 +36,7 @@ def keep(folder: Path, installed: Observed) -> None:
     name = installed.environment.packages
     if name is None or (path := file_of(folder, name)) in _kept:
         return
-    if not path.exists():
+    if not atomic.exists(path):
         atomic.make_folder(folder)
         atomic.publish(path, atomic.to_json(Packages(packages=dict(sorted(installed.packages.items())))))
     _kept.add(path)

@@ -26,6 +26,7 @@ from harness.store import atomic
 from harness.store.check.rows import ComparedRows, contradiction
 from harness.store.paths import RunPaths
 from harness.store.records import Record, Result, Store, rows_so_far
+from harness.store.temporaries import TEMPORARY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,7 +172,7 @@ def _check_metrics(store: Store, run_id: str, result: Result) -> None:
     """Raise StoreError if metrics.jsonl does not match result.json, as after merging the files of two copies of a run."""
     paths = store.paths.run(run_id)
     wanted = result.checksums.get(paths.metrics.name)
-    if wanted is None or (paths.metrics.exists() and atomic.digest(paths.metrics) == wanted):
+    if wanted is None or (atomic.exists(paths.metrics) and atomic.digest(paths.metrics) == wanted):
         return
     if store.result(run_id) == result:  # otherwise the result was archived for a retry just now
         raise StoreError(
@@ -223,7 +224,7 @@ def _plain_text(path: Path) -> bytes | None:
     Non-finite numbers are replaced by the spelling that Arrow reads.
     """
     try:
-        text = path.read_bytes()
+        text = atomic.read_bytes(path)
     except FileNotFoundError:
         return b""
     except OSError:
@@ -258,7 +259,7 @@ def _join(first: RunTables, second: RunTables) -> RunTables:
 
 def _write(store: Store, tables: RunTables, places: Mapping[str, int]) -> None:
     """Cache the finished runs of `places` that still exist, sorted by id."""
-    stamps, existing = tables.column("stamp"), {path.name for path in store.paths.runs.iterdir()}
+    stamps, existing = tables.column("stamp"), set(atomic.names(store.paths.runs))
     tables = tables.take([places[run_id] for run_id in sorted(existing & set(places)) if stamps[places[run_id]] is not None])
     path = store.paths.frames
     try:
@@ -308,7 +309,7 @@ def _read(path: Path) -> RunTables | None:
 
 def _remove_abandoned(folder: Path) -> None:
     for entry in os.scandir(folder):
-        if atomic.TEMPORARY.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
+        if TEMPORARY.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
             atomic.remove(Path(entry.path))
 
 

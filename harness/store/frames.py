@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InputError
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
+from harness.store import atomic
 from harness.store.atomic import read_json
 from harness.store.frame_cache import METRIC, RunTables, load_tables, table
 from harness.store.paths import RUN_ID
@@ -119,11 +120,11 @@ def plan_name(argument: str) -> str:
 
 def _all_runs(store: Store) -> RunTables:
     """Every run on disk, by id; foreign folders, and runs that have no spec.json yet, are passed over."""
-    names = sorted(path.name for path in store.paths.runs.iterdir()) if store.paths.runs.is_dir() else []
+    names = sorted(atomic.names(store.paths.runs))
     tables = load_tables(store, [name for name in names if RUN_ID.fullmatch(name)])
     unspecified = [run_id for run_id, task in zip(tables.column("id"), tables.column("task"), strict=True) if task is None]
     for run_id in unspecified:
-        if (spec := store.paths.run(run_id).spec).is_file():
+        if atomic.is_file(spec := store.paths.run(run_id).spec):
             read_json(spec, Spec)  # raises StoreError
     return tables.take([place for place, task in enumerate(tables.column("task")) if task is not None]) if unspecified else tables
 

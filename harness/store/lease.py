@@ -24,6 +24,8 @@ from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.common import results_root
+from harness.common.patience import repeat, without_waiting
 from harness.errors import StoreError
 from harness.store import atomic
 
@@ -31,6 +33,7 @@ LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
 DEATHS_ALLOWED = 3
 BEATS_PER_SIGN = 2
+RELEASE_S = 10.0  # longest wait to release a lease: if it is not, it becomes stale
 
 
 @dataclass(frozen=True)
@@ -202,20 +205,26 @@ class Lease:
         self._stop.set()
         self._thread.join()
         try:
-            self.beat("free")
+            repeat(self.folder, lambda: self.beat("free"), RELEASE_S)
         except FileNotFoundError:
             self.lost = True  # taken over and removed: nothing to release
         except OSError as problem:
             raise atomic.unusable(self.folder / f"lease.{self.number}", "be released", problem) from problem
 
     def _keep_beating(self) -> None:
+        with without_waiting():
+            self._beat_until_stopped()
+
+    def _beat_until_stopped(self) -> None:
         beats = 0
         while not self._stop.wait(self._timing.beat_s):
             try:
                 self.beat()
             except FileNotFoundError:
-                self.lost = True  # whoever takes over removes the file
-                return
+                self.lost = not results_root.may_be_away(self.folder)  # a folder that was unmounted may come back
+                if self.lost:
+                    return  # whoever takes over removes the file
+                continue
             except (OSError, StoreError):
                 continue  # storage is temporarily unavailable; if others take over, `check` raises
             beats += 1

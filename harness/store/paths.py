@@ -68,9 +68,14 @@ class RunPaths:
         return self.folder / "cases.jsonl"
 
     @property
+    def root(self) -> Path:
+        """The results folder."""
+        return self.folder.parents[1]
+
+    @property
     def environments(self) -> Path:
         """Lists of installed packages, shared by all runs of the results folder."""
-        return Paths(self.folder.parents[1]).environments
+        return Paths(self.root).environments
 
     def lease(self, number: int) -> Path:
         """Which worker trains the run: the highest number is valid."""

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from harness.errors import InputError, StoreError
 from harness.experiment.run_id import canonical_json
 from harness.store import atomic, checkpoint, lease
-from harness.store.atomic import Fence
+from harness.store import root as store_root
 from harness.store.catalog import Catalog
 from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
 from harness.store.paths import Paths, RunPaths
+from harness.store.temporaries import Fence
 from harness.tasks.command.code import place
 
 FinalState = Literal["completed", "diverged", "failed"]
@@ -91,24 +93,27 @@ class Store(Catalog):
     """A results folder: its plans and searches, and its runs, which `execution.attempt` writes under a lease."""
 
     @classmethod
-    def open(cls, root: Path, create: bool = True, must_exist: bool = True) -> Store:
+    def open(cls, root: Path, create: bool = True, must_exist: bool = True, write: bool = False) -> Store:
         """The store at `root`. Raises StoreError if it is missing (unless `create` or not `must_exist`) or not writable.
 
+        `write`: its runs will be trained; implied by `create`. Only then anything is written to it.
         Sets $HARNESS_CACHE, if unset, to its cache folder for tasks, and $HARNESS_CHECKOUTS, unless the caller has set it, to its
         folder for versions of code, also in child processes.
         """
         paths = Paths(Path(root))
-        if root.exists() and not root.is_dir():
-            raise StoreError(f"{root}: is a file; choose a folder with --results")
         if create:
-            for folder in (paths.plans, paths.runs, paths.cache):
+            store_root.create(paths.root)
+        store_root.open_for_reading(paths.root)
+        if must_exist and not create and not atomic.exists(paths.root):
+            raise StoreError(f"{root}: no such results folder; run an experiment first, or choose another folder with --results")
+        if create or write:
+            for folder in (paths.root, paths.plans, paths.runs, paths.cache):
                 atomic.make_folder(folder)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise StoreError(
                         f"{folder}: cannot be written; change its permissions, or choose another folder with --results"
                     )
-        elif must_exist and not root.exists():
-            raise StoreError(f"{root}: no such results folder; run an experiment first, or choose another folder with --results")
+            store_root.open_for_writing(paths.root)
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
         if os.environ.get(place.VARIABLE) in (None, _set_here.get(place.VARIABLE)):
             _set_here[place.VARIABLE] = os.environ[place.VARIABLE] = str(paths.checkouts.absolute())
@@ -131,7 +136,7 @@ class Store(Catalog):
 
     def has_result(self, run_id: str) -> bool:
         """Whether the run has a result, readable or not."""
-        return self.paths.run(run_id).result.exists()
+        return atomic.exists(self.paths.run(run_id).result)
 
     def result(self, run_id: str) -> Result | None:
         """The result of the run, or None. Raises StoreError if it is damaged or from a newer version."""
@@ -141,7 +146,11 @@ class Store(Catalog):
             return None
 
     def take(self, run_id: str, watch: Watch, sign: Callable[[], None] = lambda: None) -> Lease | None:
-        """Take the lease of the run; None if another worker holds it. `sign`: see `Lease`."""
+        """Take the lease of the run; None if another worker holds it. `sign`: see `Lease`.
+
+        Raises StoreError, also if the results folder is away.
+        """
+        store_root.confirm(self.paths.root)
         paths = self.paths.run(run_id)
         return lease.take(paths.folder, watch, lambda: checkpoint.stamp(paths.checkpoint), sign)
 
@@ -152,15 +161,15 @@ class Store(Catalog):
         """
         paths = self.paths.run(run_id)
         held.check()
-        try:
-            if not keep_checkpoint:
-                atomic.remove(paths.checkpoint)
-                atomic.remove(paths.metrics)
-                atomic.remove_folder(paths.files)
-                if paths.provenance.exists():
-                    paths.provenance.replace(paths.earlier_provenance(held.number))
-            paths.result.replace(paths.earlier_result(held.number))  # last: if killed before, the run still counts as finished
-        except OSError as error:
+        if not keep_checkpoint:
+            atomic.remove(paths.checkpoint)
+            atomic.remove(paths.metrics)
+            atomic.remove_folder(paths.files)
+            with suppress(FileNotFoundError):
+                atomic.move(paths.provenance, paths.earlier_provenance(held.number))
+        try:  # last: if this process is killed before, the run still counts as finished
+            atomic.move(paths.result, paths.earlier_result(held.number))
+        except FileNotFoundError as error:
             raise atomic.unusable(paths.result, "be archived", error) from error
 
 
@@ -201,10 +210,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl, non-finite numbers as floats; none without a file. Raises StoreError with the damaged line."""
     advice = "restore it from a copy, or remove the run's folder to train it again"
     try:
-        lines = path.read_text().splitlines()
+        lines = atomic.read_bytes(path).decode().splitlines()
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise StoreError(f"{path}: cannot be read: {error}; {advice}") from error
     rows = []
     for number, line in enumerate(lines, start=1):
@@ -268,16 +277,14 @@ def _unfinished(run_id: str, paths: RunPaths, watch: Watch | None) -> Record:
 
 def _count_rows(path: Path) -> int:
     try:
-        return path.read_bytes().count(b"\n")
-    except OSError as error:
-        if error.errno in atomic.REPLACED:
-            return 0
-        raise atomic.unusable(path, "be read", error) from error
+        return atomic.read_bytes(path).count(b"\n")
+    except FileNotFoundError:
+        return 0
 
 
 def find_run(store: Store, prefix: str) -> str:
     """The run on disk whose id starts with `prefix`. Raises InputError if none or several do."""
-    folders = store.paths.runs.glob(f"{prefix}*/spec.json")
+    folders = atomic.matches(store.paths.runs, f"{prefix}*/spec.json")
     found = sorted(spec.parent.name for spec in folders)
     if len(found) == 1:
         return found[0]

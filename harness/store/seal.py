@@ -38,7 +38,7 @@ def read_sealed(path: Path, model: type[ModelT]) -> ModelT:
 def seal_broken(path: Path) -> bool:
     """Whether the file has a seal that it does not match; False without a seal, and if it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = atomic.read_bytes(path)
     except OSError:
         return False
     found = _LINE.match(data)

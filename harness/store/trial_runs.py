@@ -67,8 +67,8 @@ def trial_steps(paths: StudyPaths, number: int) -> tuple[str, ...]:
 def steps_of_trials(paths: Paths) -> dict[str, Membership]:
     """Run id of a step -> a trial that needs it, in any search, archived ones included and named by their folders."""
     found: dict[str, Membership] = {}
-    for folder in sorted((*paths.studies.glob("*/trials"), *paths.studies.glob("replaced/*/trials"))):
-        for number in (int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
+    for folder in (*atomic.matches(paths.studies, "*/trials"), *atomic.matches(paths.studies, "replaced/*/trials")):
+        for number in (int(name) for name in atomic.names(folder) if name.isdecimal()):
             found |= dict.fromkeys(trial_steps(StudyPaths(folder.parent), number), Membership(folder.parent.name, number))
     return found
 
@@ -79,10 +79,13 @@ def memberships(paths: Paths, replaced: bool = False) -> dict[str, list[Membersh
     Unreadable files are ignored: they only add names to runs.
     """
     found: dict[str, list[Membership]] = {}
-    folders = [*paths.studies.glob("*/trials"), *(paths.studies.glob("replaced/*/trials") if replaced else ())]
+    folders = [
+        *atomic.matches(paths.studies, "*/trials"),
+        *(atomic.matches(paths.studies, "replaced/*/trials") if replaced else ()),
+    ]
     for folder in sorted(folders):
         study = StudyPaths(folder.parent)
-        for number in sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal()):
+        for number in sorted(int(name) for name in atomic.names(folder) if name.isdecimal()):
             for run_id in trial_runs(study, number):
                 found.setdefault(run_id, []).append(Membership(folder.parent.name, number))
     return found

@@ -20,6 +20,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from harness.common import python_command
+from harness.common.results_root import create_folder
 from harness.store import atomic
 from harness.store.lease import Holder, LeaseState
 from harness.store.paths import Paths
@@ -72,7 +73,7 @@ class MirrorProcess:
         words = [str(self.paths.root), written.name, self._kind, self.limits.model_dump_json()]
         log = self.paths.wandb / "mirror.log"
         try:
-            written.parent.mkdir(parents=True, exist_ok=True)
+            create_folder(written.parent)
             written.write_bytes(atomic.to_json(session))  # not atomic: after a crash a torn file has the same meaning
             # In its own session, so that Ctrl-C does not reach it.
             with log.open("ab") as output:

@@ -24,12 +24,13 @@ from conftest import TESTS
 
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan
-from harness.store import atomic, lease
+from harness.store import lease
 from harness.store.records import Store
+from harness.store.temporaries import TEMPORARY
 
 FILES = re.compile(
     r"(spec|provenance|result|result\.\d+)\.json|metrics\.jsonl|checkpoint\.pt|predictions\.npz|log\.txt|lease\.\d+|"
-    + atomic.TEMPORARY.pattern
+    + TEMPORARY.pattern
 )
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 STALE_S = 1.0

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.common.stopping import Stop
-from harness.errors import EXIT_OK, StoreError
-from harness.execution import worker_loop
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, Interrupted, StoreError
 from harness.execution.options import WorkerOptions
-from harness.execution.worker_loop import RetryBudget, Worker
+from harness.execution.worker_loop import GIVE_UP_S, RetryBudget, Worker
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.records import Store
@@ -88,13 +87,24 @@ def test_a_worker_that_was_asked_to_stop_takes_no_more_work(store: Store) -> Non
     assert worker.done == 0
 
 
-def test_an_unreliable_folder_does_not_stop_a_worker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_loop, "FAILURES_ALLOWED", 2)
+def test_an_unreliable_folder_does_not_stop_a_worker(store: Store) -> None:
     worker = Errands(store, [away(), away(), None] * 3)
     worker.work()
     assert worker.done == 3
-    with pytest.raises(StoreError):
-        Errands(store, [away()] * 3).work()
+
+
+def test_a_folder_that_does_not_respond_for_an_hour_ends_a_worker_whose_command_continues() -> None:
+    now = [0.0]
+    budget = RetryBudget(lambda: now[0])
+    for now[0] in (0.0, GIVE_UP_S - 1):
+        assert budget.allows(away())
+    budget.reset()
+    now[0] += 1.0
+    assert budget.allows(away())
+    now[0] += GIVE_UP_S
+    with pytest.raises(Interrupted, match="gave up after 60 min, the same command continues") as caught:
+        budget.allows(away())
+    assert caught.value.exit_code == EXIT_INTERRUPTED
 
 
 def test_a_full_disk_is_not_waited_for() -> None:

@@ -39,9 +39,4 @@ def leftover(path: Path) -> FileFinding:
 
 def entries(folder: Path) -> list[Path]:
     """The sorted content of `folder`; empty if it does not exist. Raises StoreError."""
-    try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(folder, "be read", error) from error
+    return sorted(folder / name for name in atomic.names(folder))

@@ -16,6 +16,7 @@ from harness.store.check.plan import check_described, check_plan
 from harness.store.check.run import check_run
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
+from harness.store.temporaries import TEMPORARY
 from harness.store.trial_runs import memberships, steps_of_trials
 
 KNOWN = frozenset(
@@ -31,7 +32,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
     found = [unknown_file(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
     runs = []
     for path in entries(store.paths.runs):
-        if path.is_dir() and RUN_ID.fullmatch(path.name):
+        if atomic.is_folder(path) and RUN_ID.fullmatch(path.name):
             runs.append(path.name)
             found += check_run(RunPaths(path))
         else:
@@ -62,7 +63,7 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
     for path in entries(store.paths.plans):
         if path.name == "replaced":
             continue
-        if atomic.TEMPORARY.fullmatch(path.name):
+        if TEMPORARY.fullmatch(path.name):
             found.append(leftover(path))
         elif path.suffix != ".json" or not NAME.fullmatch(path.stem):
             found.append(unknown_file(path))
@@ -76,7 +77,7 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
 def _check_environments(store: Store) -> Iterator[FileFinding]:
     """Lists of packages: each has the digest that is its name."""
     for path in entries(store.paths.environments):
-        if atomic.TEMPORARY.fullmatch(path.name):
+        if TEMPORARY.fullmatch(path.name):
             yield leftover(path)
         elif not environments.NAME.fullmatch(path.name):
             yield unknown_file(path)
@@ -91,7 +92,7 @@ def check_studies(store: Store) -> list[FileFinding]:
     for path in entries(store.paths.studies):
         if path.name == "replaced":
             continue
-        if not path.is_dir() or not NAME.fullmatch(path.name):
+        if not atomic.is_folder(path) or not NAME.fullmatch(path.name):
             found.append(unknown_file(path))
             continue
         try:
@@ -100,7 +101,7 @@ def check_studies(store: Store) -> list[FileFinding]:
             found.append(from_error(StudyPaths(path).spec, error))
             continue
         if study is None:
-            used = StudyPaths(path).journal.exists() or StudyPaths(path).trials.is_dir()
+            used = atomic.exists(StudyPaths(path).journal) or atomic.is_folder(StudyPaths(path).trials)
             lost = FileFinding(
                 StudyPaths(path).spec, "is missing: the search is unknown, so its trials are ignored", "restore it from a copy"
             )

@@ -15,6 +15,7 @@ from harness.store.ledger.chain import NUMBER, Ledger, chain_entries, other_chai
 from harness.store.ledger.entry import Entry, Opened, checksum
 from harness.store.ledger.history import changed_results, missing_plans, plan_differences
 from harness.store.records import Store
+from harness.store.temporaries import TEMPORARY
 
 RESTORE = "restore it from a copy; until then no one can tell what this folder's history was"
 AGAIN = "restore it from a copy, or plan again with --replan, which the ledger records"
@@ -94,4 +95,4 @@ def _unknown(folder: Path, known: set[Path]) -> Iterator[FileFinding]:
     for path in entries(folder):
         if path in known or NUMBER.fullmatch(path.name):
             continue
-        yield leftover(path) if atomic.TEMPORARY.fullmatch(path.name) else unknown_file(path)
+        yield leftover(path) if TEMPORARY.fullmatch(path.name) else unknown_file(path)

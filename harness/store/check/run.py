@@ -22,6 +22,7 @@ from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance, content_digest
 from harness.store.records import Result, encode, read_rows
 from harness.store.run_summary import summary
+from harness.store.temporaries import TEMPORARY
 from harness.tasks.command.model import definition_digest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -67,7 +68,7 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        return self.paths.result.exists()
+        return atomic.exists(self.paths.result)
 
     def _add(self, path: Path, what: str, advice: str = RESTORE, harmless: bool = False) -> None:
         self.found.append(FileFinding(path, what, advice, harmless))
@@ -86,7 +87,7 @@ class _Run:
         if self.result is None:
             return True
         expected = self.result.checksums.get(path.name)
-        if not path.exists():
+        if not atomic.exists(path):
             if expected is not None:
                 self._add(path, "is missing, but existed when the run finished")
             return False
@@ -102,8 +103,8 @@ class _Run:
         path, folder = self.paths.spec, self.paths.folder
         spec = self.spec = self._read(path, Spec)
         if spec is None:
-            begun = self.finished or self.paths.metrics.exists() or self.paths.checkpoint.exists()
-            if begun and not path.exists():
+            begun = self.finished or atomic.exists(self.paths.metrics) or atomic.exists(self.paths.checkpoint)
+            if begun and not atomic.exists(path):
                 self._add(path, "is missing: the configuration of this run is unknown")
             return
         try:
@@ -123,7 +124,7 @@ class _Run:
     def _provenance(self) -> None:
         path = self.paths.provenance
         origin = self._read(path, Provenance)
-        if origin is None and self.finished and not path.exists():
+        if origin is None and self.finished and not atomic.exists(path):
             self._add(path, "is missing: the code and machine of this run are unknown")
         if origin is not None and lost_result(self.paths, origin):
             self._add(
@@ -141,7 +142,7 @@ class _Run:
         try:
             step, spec = atomic.read_json(paths.result, Result), atomic.read_json(paths.spec, Spec)
         except (FileNotFoundError, StoreError):  # the check of that run reports a damaged file
-            if not paths.result.exists():
+            if not atomic.exists(paths.result):
                 self._add(
                     paths.folder, f"is the step {name} of {self.paths.folder.name}, and has no result here", "", harmless=True
                 )
@@ -160,7 +161,7 @@ class _Run:
         restart = "run the experiment again: the run starts from the beginning, unless a copy is restored first"
         advice = "remove it, or restore it from a copy: the run has finished and does not need it" if self.finished else restart
         try:
-            rows = checkpoint.unpack(path.read_bytes()).get("rows")
+            rows = checkpoint.unpack(atomic.read_bytes(path)).get("rows")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -190,7 +191,7 @@ class _Run:
         if gap is not None:
             self._add(path, f"line {gap} should hold epoch {gap}, but holds {rows[gap - 1].get('epoch')}", advice)
         elif self.finished:
-            if path.exists() or (self.result and path.name in self.result.checksums):
+            if atomic.exists(path) or (self.result and path.name in self.result.checksums):
                 self._unchanged(path)
         elif saved is not None and len(rows) < len(saved):
             self._add(path, f"has {len(rows)} of the {len(saved)} epochs in the checkpoint", advice)
@@ -210,7 +211,7 @@ class _Run:
 
     def _predictions(self) -> None:
         path = self.paths.predictions
-        if not path.exists() and (self.result is None or path.name not in self.result.checksums):
+        if not atomic.exists(path) and (self.result is None or path.name not in self.result.checksums):
             return
         if self._unchanged(path) and (wrong := array_problem(path)):
             self._add(path, wrong)
@@ -227,7 +228,7 @@ class _Run:
         for path in entries(self.paths.folder):
             if path.name in known or LEASE.fullmatch(path.name):
                 continue
-            if atomic.TEMPORARY.fullmatch(path.name):
+            if TEMPORARY.fullmatch(path.name):
                 if not held:  # its writer may be running
                     self.found.append(leftover(path))
             elif path.name.startswith("result.") and path.suffix == ".json":
@@ -243,7 +244,7 @@ def lost_result(paths: RunPaths, origin: Provenance) -> bool:
 
     A worker that was killed just before it wrote the result has not released its lease; a retry renames the result.
     """
-    if origin.ended is None or paths.result.exists() or any(paths.folder.glob("result.*.json")):
+    if origin.ended is None or atomic.exists(paths.result) or atomic.matches(paths.folder, "result.*.json"):
         return False
     state = lease.newest(paths.folder)
     return state is not None and state.released

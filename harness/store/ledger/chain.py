@@ -99,8 +99,8 @@ class Ledger:
                 time.sleep(PAUSE_S)
 
     def _opening(self) -> Opened:
-        plans = sum(1 for _ in self.paths.plans.glob("*.json")) + sum(1 for _ in self.paths.studies.glob("*/search.json"))
-        return Opened(plans=plans, results=sum(1 for _ in self.paths.runs.glob("*/result.json")))
+        plans = len(atomic.matches(self.paths.plans, "*.json")) + len(atomic.matches(self.paths.studies, "*/search.json"))
+        return Opened(plans=plans, results=len(atomic.matches(self.paths.runs, "*/result.json")))
 
     def _take(self, number: int, path: Path, data: bytes) -> None:
         before, self.head = self.head, Head(number, hashlib.sha256(data).hexdigest())
@@ -159,30 +159,20 @@ def current_head(paths: Paths) -> Head | None:
 
 def chain_entries(folder: Path) -> Iterator[tuple[int, Path]]:
     """The numbers and files of a chain, in order. Raises StoreError."""
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise atomic.unusable(folder, "be read", error) from error
+    names = atomic.names(folder)
     yield from sorted((int(match[1]), folder / match[0]) for match in map(NUMBER.fullmatch, names) if match)
 
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of an entry. Raises StoreError."""
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return atomic.read_bytes(path)
+    except FileNotFoundError as error:
         raise atomic.unusable(path, "be read", error) from error
 
 
 def _chain_folders(paths: Paths) -> list[Path]:
-    try:
-        return sorted(path for path in paths.ledger.iterdir() if path.is_dir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(paths.ledger, "be read", error) from error
+    return [folder for folder in atomic.matches(paths.ledger, "*") if atomic.is_folder(folder)]
 
 
 def _create(paths: Paths) -> Path:

@@ -94,7 +94,7 @@ def missing_plans(paths: Paths, state: State) -> dict[Path, str]:
     return {
         path: known.at
         for name, known in state.plans.items()
-        if known.terms is not None and not (path := paths.plan(name)).exists()
+        if known.terms is not None and not atomic.exists(path := paths.plan(name))
     }
 
 
@@ -164,7 +164,7 @@ def result_digests(paths: Paths, run_ids: Iterable[str]) -> dict[str, str | None
     for run_id in run_ids:
         path = paths.run(run_id).result
         try:
-            found[run_id] = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[run_id] = hashlib.sha256(atomic.read_bytes(path)).hexdigest()
         except FileNotFoundError:
             found[run_id] = None
         except OSError as error:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.common.patience import repeat
+from harness.common.results_root import create_folder
 from harness.errors import InputError
 from harness.tasks.command.code.git import GitError
 from harness.tasks.command.code.repository import common_folder
@@ -141,7 +143,7 @@ def locked(key: Path) -> Iterator[None]:
 
     Raises OSError.
     """
-    key.parent.mkdir(parents=True, exist_ok=True)
+    repeat(key.parent, lambda: create_folder(key.parent))
     ignored = key.parent / ".gitignore"
     if not ignored.exists():  # checkouts inside a repository must not count as its files
         ignored.write_text("*\n")

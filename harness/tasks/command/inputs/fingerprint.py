@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from harness.common.results_root import create_folder
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
 from harness.tasks.command.code.place import checkout_of, marker_at
@@ -203,7 +204,7 @@ def _digest(path: Path, files: Sequence[Path]) -> str:
 def _keep(kept: Path, found: str) -> None:
     """Cache a digest, so that the next run need not read the files. Errors are ignored."""
     with suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(kept.parent)
         made = kept.with_name(f".{kept.name}.{os.getpid()}")
         made.write_text(found)
         made.replace(kept)
