@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
 from harness.experiment.plan import Plan
-from harness.store.lease import Watch
+from harness.store.lease import SILENT_BEATS, Watch
 from harness.store.notices import Notices, Word
 from harness.store.records import FinalState, Record, Result, Store, finished_record
 
-HEARD_S = 90.0  # a worker gives a sign every half minute
 ENDED: tuple[FinalState, ...] = get_args(FinalState)
 
 
@@ -29,6 +28,7 @@ class PlanView:
         self._store, self._plan, self._watch, self._notices, self._clock = store, plan, watch, notices, clock
         self._records: dict[str, Record] = {}
         self._unread: set[str] = set()  # ended, by a notice
+        self._unobserved: set[str] = set()  # taken on this machine, by a notice: whether the holder lives, /proc can say
         self._heard: dict[str, float] = {}  # when a notice last said that the run, or step, is being trained
         self._turn = 0  # which of the silent runs was observed last
 
@@ -70,11 +70,16 @@ class PlanView:
 
     def is_heard(self, run_id: str) -> bool:
         """Whether a worker has lately given a sign that it trains the run or step."""
-        return self._clock() - self._heard.get(run_id, -math.inf) < HEARD_S
+        return self._clock() - self._heard.get(run_id, -math.inf) < SILENT_BEATS * self._watch.timing.beat_s
 
     def running(self, run_ids: Iterable[str]) -> Sequence[str]:
-        """Those of the runs that are running. For the next look, observes one lease of those not heard of lately, in turns."""
+        """Those of the runs that are running, for a process that waits for them.
+
+        For its next look, observes the leases of new holders on this machine, and one of those not heard of lately, in turns.
+        """
         running = [run_id for run_id in run_ids if self.records[run_id].state == "running"]
+        for run_id in [run_id for run_id in running if run_id in self._unobserved]:
+            self.read(run_id)
         if silent := [run_id for run_id in running if not self.is_heard(run_id)]:
             self._turn += 1
             self.read(silent[self._turn % len(silent)])
@@ -101,15 +106,18 @@ class PlanView:
             self.read(run_id)  # a late notice, or it was reset to be trained again
         elif trained and known.state == "running":
             return
-        elif word == "failed" or (trained and here):
-            self.read(run_id)  # where it failed decides what trains next; whether a process of this machine lives, /proc says
+        elif word == "failed":
+            self.read(run_id)  # where it failed decides what trains next
         elif word in ENDED:
             self._keep(run_id, Record(run_id, word))
             self._unread.add(run_id)
         else:
             self._keep(run_id, Record(run_id, "running" if trained else "interrupted"))
+            if trained and here:
+                self._unobserved.add(run_id)
 
     def _keep(self, run_id: str, record: Record) -> None:
         self._unread.discard(run_id)
+        self._unobserved.discard(run_id)
         if run_id in self._records:
             self._records[run_id] = record

@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.store import lease as leases
-from harness.store.lease import LeaseState, Liveness, Watch
+from harness.store.lease import SILENT_BEATS, LeaseState, Liveness, Watch
 from harness.store.notices import Notice, Notices
 from harness.store.paths import Paths, StudyPaths
 
-SILENT_BEATS = 6  # a sign is given every second heartbeat
 KEY = re.compile(r"0{4}[0-9a-f]{8}")  # in the place of a run id; the notices of a search are also about its runs
 
 

@@ -33,6 +33,7 @@ LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
 DEATHS_ALLOWED = 3
 BEATS_PER_SIGN = 2
+SILENT_BEATS = 3 * BEATS_PER_SIGN  # a holder that gives no sign for so long is not heard any more
 RELEASE_S = 10.0  # longest wait to release a lease: if it is not, it becomes stale
 
 

@@ -55,6 +55,8 @@ class Notices:
             except FileNotFoundError:
                 self.path.parent.mkdir(exist_ok=True)
                 self._append(line)
+        if word == "alive":
+            return  # nobody waits for it
         with suppress(OSError):
             self._bell.parent.mkdir(mode=0o700, exist_ok=True)
             self._bell.touch(mode=0o600)

@@ -13,7 +13,7 @@ import toy_task  # noqa: F401 - the task of the plans
 
 from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
-from harness.execution.plan_view import HEARD_S, PlanView
+from harness.execution.plan_view import PlanView
 from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
 from harness.store.lease import Holder, Lease, Timing, Watch
@@ -180,7 +180,7 @@ def test_a_holder_that_is_heard_of_is_not_observed(store: Store, toy_plan: Calla
         assert view.running([run_id]) == [run_id]
         assert view.is_alive(run_id)
     assert calls == []
-    clock.now += HEARD_S
+    clock.now += 90.0  # three signs of the default timing, each after two heartbeats of 15 s
     with opened(store.paths.run(run_id).folder) as calls:
         assert view.running([run_id]) == [run_id]
     assert calls != []
