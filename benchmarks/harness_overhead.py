@@ -32,7 +32,8 @@ from harness.execution.plan_worker import job
 from harness.execution.process import use_threads
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 

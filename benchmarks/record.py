@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from harness.store.provenance import device_name
+from harness.store.device import device_name
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pydantic", "typer", "rich", "pandas", "pyarrow")

@@ -37,7 +37,8 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -248,7 +249,8 @@ import secrets, sys, time
 from pathlib import Path
 from statistics import median
 from harness.store import atomic, lease
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 
 store, repeats = Store.open(Path(sys.argv[1])), int(sys.argv[2])

@@ -24,7 +24,8 @@ from harness.reporting.pages import live_report
 from harness.reporting.phrases.plans import CHANGED
 from harness.run import main
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Record, Store
 
 EXPERIMENT = """

@@ -15,7 +15,8 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import Selection
 from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 from harness.store.trial_runs import Membership, memberships
 

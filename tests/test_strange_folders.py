@@ -14,7 +14,8 @@ import pytest
 
 from harness import run, status, worker
 from harness.experiment.plan import Plan
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 
 NOBODY = 65534

@@ -18,7 +18,7 @@ from conftest import TESTS
 from examples import golden
 
 from harness import run, status
-from harness.search.broker import read_trials
+from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.sweep import main

@@ -24,7 +24,8 @@ from harness.execution.plan_worker import PlanWorker
 from harness.execution.retry import reset_runs
 from harness.execution.worker_loop import AcceleratorUnusableError
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import now
 from harness.store.records import read_rows
 

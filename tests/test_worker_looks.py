@@ -26,7 +26,8 @@ from harness.execution.schedule import judge_records, remaining, requested
 from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan
 from harness.store.atomic import make_folder, read_json, write_json
-from harness.store.lease import Holder, Lease, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 

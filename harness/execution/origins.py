@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.store.device import UNKNOWN_GPU
 from harness.store.environments import Lists
-from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Code, Provenance
+from harness.store.provenance import PACKAGES, Code, Provenance
 from harness.tasks.environment import Environment
 
 PACKAGES_SHOWN = 20

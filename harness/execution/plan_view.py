@@ -1,6 +1,6 @@
 """What one process knows of the runs of a plan: read once, then kept current by notices. A look costs what changed, not the plan.
 
-A run that a notice says has completed is believed to have, without its numbers, until `settle` reads them; nothing is decided by
+A run that a notice reports as completed counts as such, without its numbers, until `settle` reads them; nothing is decided by
 a notice alone (see `harness.store.notices`).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
 from harness.experiment.plan import Plan
-from harness.store.lease import SILENT_BEATS, Watch
+from harness.store.lease import BEATS_WITHOUT_NOTICE, Watch
 from harness.store.notices import Notices, Word
 from harness.store.records import FinalState, Record, Result, Store, finished_record
 
@@ -27,10 +27,10 @@ class PlanView:
     ) -> None:
         self._store, self._plan, self._watch, self._notices, self._clock = store, plan, watch, notices, clock
         self._records: dict[str, Record] = {}
-        self._unread: set[str] = set()  # ended, by a notice
-        self._unobserved: set[str] = set()  # taken on this machine, by a notice: whether the holder lives, /proc can say
-        self._heard: dict[str, float] = {}  # when a notice last said that the run, or step, is being trained
-        self._turn = 0  # which of the silent runs was observed last
+        self._unread: set[str] = set()  # finished according to a notice
+        self._unobserved: set[str] = set()  # taken on this machine according to a notice: /proc shows whether the holder is alive
+        self._announced: dict[str, float] = {}  # when the last notice came that the run, or step, is being trained
+        self._turn = 0  # which of the runs without recent notices was observed last
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -44,11 +44,11 @@ class PlanView:
         records = self.records
         latest = {notice.run_id: notice for notice in self._notices.read()}
         for run_id, notice in latest.items():
-            self._hear(run_id, notice.word, here=notice.machine == self._notices.here)
+            self._apply(run_id, notice.word, here=notice.machine == self._notices.here)
         return records
 
     def settle(self, run_ids: Iterable[str] | None = None) -> Mapping[str, Record]:
-        """`records` after reading the results of those runs (default: all) that a notice says have ended. Raises StoreError."""
+        """`records` after reading the results of runs (default: all) that notices report as finished. Raises StoreError."""
         for run_id in [*self._unread] if run_ids is None else [run_id for run_id in run_ids if run_id in self._unread]:
             self.read(run_id)
         return self.records
@@ -68,37 +68,37 @@ class PlanView:
         if run_id in self._records:
             self._keep(run_id, Record(run_id, "running"))
 
-    def is_heard(self, run_id: str) -> bool:
-        """Whether a worker has lately given a sign that it trains the run or step."""
-        return self._clock() - self._heard.get(run_id, -math.inf) < SILENT_BEATS * self._watch.timing.beat_s
+    def is_announced(self, run_id: str) -> bool:
+        """Whether there is a recent notice that a worker trains the run or step."""
+        return self._clock() - self._announced.get(run_id, -math.inf) < BEATS_WITHOUT_NOTICE * self._watch.timing.beat_s
 
     def running(self, run_ids: Iterable[str]) -> Sequence[str]:
         """Those of the runs that are running, for a process that waits for them.
 
-        For its next look, observes the leases of new holders on this machine, and one of those not heard of lately, in turns.
+        For its next look, observes the leases of new holders on this machine and, in turns, one of those without recent notices.
         """
         running = [run_id for run_id in run_ids if self.records[run_id].state == "running"]
         for run_id in [run_id for run_id in running if run_id in self._unobserved]:
             self.read(run_id)
-        if silent := [run_id for run_id in running if not self.is_heard(run_id)]:
+        if unannounced := [run_id for run_id in running if not self.is_announced(run_id)]:
             self._turn += 1
-            self.read(silent[self._turn % len(silent)])
+            self.read(unannounced[self._turn % len(unannounced)])
         return running
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether a worker is known to train the run: a notice was heard of it lately, or its lease was seen to move."""
-        return self.is_heard(run_id) or self.records[run_id].known_alive
+        """Whether a worker is known to train the run: by a recent notice, or because the heartbeat of its lease has changed."""
+        return self.is_announced(run_id) or self.records[run_id].known_alive
 
     def something_changed_here(self) -> bool:
         """Whether a worker of this machine has posted a notice or died. Costs the shared file system nothing."""
-        return self._notices.rung() or self._watch.somebody_died_here()
+        return self._notices.has_new_here() or self._watch.somebody_died_here()
 
-    def _hear(self, run_id: str, word: Word, *, here: bool) -> None:
+    def _apply(self, run_id: str, word: Word, *, here: bool) -> None:
         trained = word in ("taken", "alive")
         if trained:
-            self._heard[run_id] = self._clock()
+            self._announced[run_id] = self._clock()
         else:
-            self._heard.pop(run_id, None)
+            self._announced.pop(run_id, None)
         known = self._records.get(run_id)
         if known is None or word == known.state:
             return

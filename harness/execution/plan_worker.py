@@ -25,7 +25,8 @@ from harness.experiment.run_id import Spec, run_id
 from harness.experiment.steps import step_runs
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
-from harness.store.lease import Holder, Lease
+from harness.store.holder import Holder
+from harness.store.lease import Lease
 from harness.store.ledger.chain import Ledger
 from harness.store.records import Record, Store
 from harness.tasks.identity import identity
@@ -74,7 +75,7 @@ class PlanWorker(Worker):
                 run_id = each.job.run_id
                 if run_id in held:
                     continue
-                lease = self.store.take(run_id, self.watch, self.sign(run_id))
+                lease = self.store.take(run_id, self.watch, self.announcer(run_id))
                 if lease is not None:
                     return partial(self._train, each.job, each.label(run.variant), lease)
                 held.add(run_id)
@@ -169,7 +170,7 @@ class PlanWorker(Worker):
         steps = step_runs(
             self.task, parse_config(self.task, self.plan.variants[run.variant]), run.seed, self.plan.data[run.variant]
         )
-        return any(self.view.is_heard(step.id) or self.store.record(step.id, self.watch).known_alive for step in steps)
+        return any(self.view.is_announced(step.id) or self.store.record(step.id, self.watch).known_alive for step in steps)
 
     def _remaining(self, records: Mapping[str, Record]) -> list[PlannedRun]:
         return [run for run in self.schedule.remaining(records) if run.variant in self.only]

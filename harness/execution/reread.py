@@ -15,7 +15,8 @@ from harness.execution.plan_worker import job
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.experiment.run_id import Spec
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store
 from harness.tasks.command.reading.log import is_complete

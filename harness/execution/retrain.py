@@ -31,7 +31,8 @@ from harness.store.check.result import COSTS
 from harness.store.check.run import load_arrays
 from harness.store.environments import Lists
 from harness.store.environments import read as read_lists
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
 from harness.store.records import Result, Store, decode, read_rows

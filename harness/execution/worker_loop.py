@@ -25,7 +25,8 @@ from harness.execution.machine.processors import cpus
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.store import atomic
-from harness.store.lease import Holder, Lease, SupersededError, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, SupersededError, Watch
 from harness.store.notices import Notices, Word
 from harness.store.records import Result, Store
 from harness.tasks.protocol import Accelerator
@@ -194,8 +195,8 @@ class Worker(ABC):
             raise AcceleratorUnusableError(result.error)
         return result
 
-    def sign(self, run_id: str) -> Callable[[], None]:
-        """The function that says that a run is being trained; for its lease."""
+    def announcer(self, run_id: str) -> Callable[[], None]:
+        """The function that posts a notice that the run is being trained; for its lease."""
         return partial(self.notices.post, run_id, "alive")
 
     def close(self) -> None:
@@ -216,7 +217,7 @@ class Worker(ABC):
         return IDLE_S if self.expects_more() else 0.0
 
     def _refuse_removed(self) -> None:
-        """Raises StoreError if the plan or search is there no longer; it may be missing while another command replaces it."""
+        """Raises StoreError if the plan or search was removed; while another command replaces it, it is briefly missing."""
         if self._saved and not atomic.exists(self._target):
             self.stop.wait(REPLACED_S)
             if not atomic.exists(self._target):

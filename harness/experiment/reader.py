@@ -16,6 +16,7 @@ from harness.errors import InputError, Position, Problem
 from harness.experiment import designs
 from harness.experiment.claims import ALL, Claim, Factor, Setting, read_claim
 from harness.experiment.compose import Composed, ConfigTree, Override
+from harness.experiment.declared_seeds import DeclaredSeeds, declared_seeds
 from harness.experiment.factors import draft_variants
 from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
 from harness.experiment.model import Experiment, Variant
@@ -55,19 +56,19 @@ class Reader:
         search, tuning = self._search(space, tree, task), self._tuning(space, tree, drafts, task)
         labels = [draft.label for draft in drafts]
         baseline = self._baseline(labels, variants, base, factors) if labels else None
-        looks = self._looks()
+        seeds = self._seeds()
         margin, claims = self._number("margin"), self.composed.fields.get("claims")
         over = {label: self._over(label, labels, baseline) for label in labels}
         levels = {draft.label: draft.levels for draft in drafts}
         by_cases = last(program).measured_by_cases if program is not None else None
-        setting = Setting(labels, over, factors, levels, result_metrics(task), margin, looks, by_cases)
+        setting = Setting(labels, over, factors, levels, result_metrics(task), margin, seeds.looks, by_cases)
         read = self._claims(claims.node, setting) if claims and labels else []
         question = self._text("question")
         if "question" not in self.composed.fields:
             self.problems.append(
                 Problem(self.composed.root.at, "question", "missing; expected the question that the experiment answers")
             )
-        if "claims" not in self.composed.fields and len(looks) > 1:
+        if "claims" not in self.composed.fields and len(seeds.looks) > 1:
             at = self.composed.fields["seeds"].node
             self.problems.append(Problem(at.at, at.path, "looks without claims; use a number of seeds, or add claims"))
         if self.problems or question is None or baseline is None:
@@ -85,17 +86,17 @@ class Reader:
             factors=tuple(factors),
             baseline=baseline,
             over=over,
-            looks=looks,
+            looks=seeds.looks,
             margin=margin,
             alpha=self._number("alpha") or 0.05,
-            futility=self._futility(),
+            futility=seeds.futility,
             claims=tuple(read),
             tuning=tuning,
             search=search,
             program=program,
             folder=folder,
-            first_seed=self._first_seed(),
-            listed_seeds=self._listed_seeds(),
+            first_seed=seeds.first,
+            listed_seeds=seeds.listed,
         )
 
     def _tuning(self, space: ConfigTree, tree: Node, drafts: Sequence[designs.Draft], task: Task) -> Tuning | None:
@@ -263,35 +264,15 @@ class Reader:
                 claims.append(claim)
         return claims
 
-    def _looks(self) -> tuple[int, ...]:
+    def _seeds(self) -> DeclaredSeeds:
         entry = self.composed.fields.get("seeds")
-        if entry is None and "search" in self.composed.fields:
-            return (1,)  # the search has its own numbers of seeds
-        if entry is None:
-            at = self.composed.root.at
-            message = "missing; expected a number of seeds, or looks: an increasing list of numbers"
-            self.problems.append(Problem(at, "seeds", message))
-            return ()
-        seeds = plain(entry.node)
-        if isinstance(seeds, Mapping):
-            seeds = seeds.get("looks") or seeds.get("n") or len(self._listed_seeds())
-        return seeds if isinstance(seeds, tuple) else (seeds,)
-
-    def _first_seed(self) -> int:
-        entry = self.composed.fields.get("seeds")
-        first = entry.node.get("first") if entry else None
-        return first.value if first is not None and isinstance(first.value, int) else 0
-
-    def _listed_seeds(self) -> tuple[int, ...]:
-        entry = self.composed.fields.get("seeds")
-        node = entry.node.get("values") if entry else None
-        listed = plain(node) if node else ()
-        return listed if isinstance(listed, tuple) else ()
-
-    def _futility(self) -> float | None:
-        entry = self.composed.fields.get("seeds")
-        node = entry.node.get("futility") if entry else None
-        return float(node.value) if node and isinstance(node.value, int | float) else None
+        if entry is not None:
+            return declared_seeds(entry.node)
+        if "search" in self.composed.fields:
+            return DeclaredSeeds((1,))  # the search has its own numbers of seeds
+        message = "missing; expected a number of seeds, or looks: an increasing list of numbers"
+        self.problems.append(Problem(self.composed.root.at, "seeds", message))
+        return DeclaredSeeds(())
 
     def _text(self, key: str) -> str | None:
         entry = self.composed.fields.get(key)

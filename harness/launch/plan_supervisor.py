@@ -21,7 +21,8 @@ from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
 from harness.reporting.pages import write_report
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.notices import Notices
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics

@@ -9,7 +9,7 @@ from harness.execution.options import WorkerOptions
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
-from harness.search.broker import read_trials
+from harness.search.stored_trials import read_trials
 from harness.search.trials import counted
 from harness.store.records import Store
 

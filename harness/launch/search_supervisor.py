@@ -22,7 +22,8 @@ from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import begin_confirmation
 from harness.search.storage import VARIABLE
 from harness.search.trials import Trial, counted
-from harness.store.lease import Holder, Liveness, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Liveness, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.live_search import progress

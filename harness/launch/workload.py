@@ -20,9 +20,9 @@ from harness.experiment.plan import Plan, make_plan, stage_name, task_from, task
 from harness.experiment.resources import Demand, demands, needed, together
 from harness.experiment.study import make_study
 from harness.reporting import phrases
-from harness.search.broker import read_trials
 from harness.search.reconcile import prepare, resolve_study
 from harness.search.storage import refuse_other_storage, storage_url
+from harness.search.stored_trials import read_trials
 from harness.search.trials import counted
 from harness.store import atomic
 from harness.store.records import Record, Store

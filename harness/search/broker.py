@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, InputError, StoreError
+from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
 from harness.search.holders import TrialHolders
 from harness.search.samplers import pruner, sampler, suggest
 from harness.search.storage import close_storage, open_storage, refuse_other_storage, using_storage, without_credentials
+from harness.search.stored_trials import stored_name
 from harness.search.trials import (
     DIGEST,
     ENDED,
@@ -38,7 +39,8 @@ from harness.search.trials import (
 )
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, Lease, Liveness, SupersededError, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Liveness, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.seal import read_sealed
 
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None: it does not exist
 
 POLL_S = 0.02
-DAMAGED = "restore it from a copy, or start a new search with --replan"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class TrialBroker:
             self._storage = open_storage(paths, url)
             self.optuna = optuna.create_study(
                 storage=self._storage,
-                study_name=_name(study),
+                study_name=stored_name(study),
                 directions=list(study.objectives.values()),
                 pruner=pruner(study),
                 load_if_exists=True,
@@ -147,8 +148,8 @@ class TrialBroker:
                         return None
                     self.optuna.sampler = sampler(self.study, trials)
                     trial = self.optuna.ask()
-                    sign = partial(self.holders.sign, trial.number)
-                    lease = leases.take(self.paths.trial(trial.number), watch, sign=sign)
+                    announce = partial(self.holders.announce, trial.number)
+                    lease = leases.take(self.paths.trial(trial.number), watch, announce=announce)
                     if lease is None:  # this process slept, and another one has given the trial back
                         continue
                     values = suggest(self.study, trial)
@@ -172,7 +173,8 @@ class TrialBroker:
 
     def liveness_of_running(self, watch: Watch) -> list[Liveness]:
         """For each running trial, whether its worker is alive."""
-        return [self._liveness(trial, watch) for trial in self.trials() if trial.state == "running"]
+        seen = [leases.newest(self.paths.trial(trial.number)) for trial in self.trials() if trial.state == "running"]
+        return [Liveness.GONE if each is None else watch.liveness(each) for each in seen]
 
     def record_runs(self, taken: TrialLease, runs: Sequence[str]) -> None:
         """Record the ids of the trial's runs."""
@@ -262,10 +264,6 @@ class TrialBroker:
         self.running = self.holders.liveness((trial.number for trial in trials if trial.state == "running"), watch)
         return [trial for trial in trials if self.running.get(trial.number) is Liveness.GONE]
 
-    def _liveness(self, trial: Trial, watch: Watch) -> Liveness:
-        seen = leases.newest(self.paths.trial(trial.number))
-        return Liveness.GONE if seen is None else watch.liveness(seen)
-
 
 def _not_continued(trials: Sequence[Trial]) -> list[Trial]:
     """Trials that were told FAIL because their worker was gone, and whose values are not queued: who did it was killed."""
@@ -299,46 +297,3 @@ def check_current(paths: StudyPaths, study: Study) -> Study:
     if found is None or found.created != study.created:
         raise StoreError(f"{study.name}: was replaced (--replan) meanwhile; start this command again to work on the new search")
     return found
-
-
-def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
-    """`TrialBroker.trials` without creating anything; None: no trials yet.
-
-    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used or is damaged.
-    """
-    if atomic.exists(paths.journal):
-        url = None
-    elif url is None:
-        return None
-    try:
-        found = _read_trials(paths, study, url)
-    except HarnessError:
-        raise
-    except Exception as error:  # Optuna replays a damaged journal until anything fails
-        where, why = (paths.journal if url is None else paths.spec), f"{type(error).__name__}: {error}"
-        raise StoreError(f"{where}: its trials are damaged ({why}); {DAMAGED}") from error
-    if found is None and url is None and atomic.matches(paths.trials, "*/runs.json"):
-        raise StoreError(f"{paths.journal}: damaged: it has no trials of {_name(study)}, of which there are runs; {DAMAGED}")
-    return found
-
-
-def _read_trials(paths: StudyPaths, study: Study, url: str | None) -> list[Trial] | None:
-    import optuna
-
-    storage = open_storage(paths, url)
-    try:
-        with using_storage(url):
-            try:
-                stored = optuna.load_study(storage=storage, study_name=_name(study))
-            except KeyError:
-                return None
-            if [direction.name.lower() for direction in stored.directions] != list(study.objectives.values()):
-                raise ValueError(f"its objectives are not those of {paths.spec}")
-            return [trial_of(study, frozen) for frozen in stored.get_trials(deepcopy=False)]
-    finally:
-        close_storage(storage)
-
-
-def _name(study: Study) -> str:
-    """Unique in the storage: a database may hold studies of several results folders."""
-    return f"{study.name} {study.created}"

@@ -16,8 +16,8 @@ from typing import Any
 from harness.errors import DataError, HarnessError, InputError, StoreError
 from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study, config_of, spec_of, task_of
-from harness.search.broker import read_trials
 from harness.search.storage import VARIABLE, uses_database
+from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial
 from harness.store import atomic, lease
 from harness.store.check.finding import FileFinding

@@ -21,7 +21,8 @@ from harness.search.broker import check_current, exclusive
 from harness.search.trials import Trial, ranked
 from harness.store import atomic
 from harness.store.catalog import read_plan
-from harness.store.lease import Holder, Lease, SupersededError, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, SupersededError, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import Task, result_metrics
 from harness.tasks.resources import NOTHING, Resources

@@ -1,7 +1,7 @@
 """Running trials -> whether their workers are alive: from notices, and from leases, of which a look reads as few as it can.
 
-A worker that waits would otherwise read the lease of every running trial at every look. Whoever trains a trial gives a sign every
-half minute in the notices, which one call reads for all trials; the lease is read when nothing is heard, one in each look.
+A worker that waits would otherwise read the lease of every running trial at every look. A worker that trains a trial posts a
+notice every half minute; one call reads those of all trials. Of the trials without recent notices, each look reads one lease.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.store import lease as leases
-from harness.store.lease import SILENT_BEATS, LeaseState, Liveness, Watch
+from harness.store.lease import BEATS_WITHOUT_NOTICE, LeaseState, Liveness, Watch
 from harness.store.notices import Notice, Notices
 from harness.store.paths import Paths, StudyPaths
 
@@ -20,21 +20,21 @@ KEY = re.compile(r"0{4}[0-9a-f]{8}")  # in the place of a run id; the notices of
 
 
 class TrialHolders:
-    """What one process knows of the workers that train the trials of a study. `machine`: its own, as in `lease.Holder`."""
+    """What one process knows of the workers that train the trials of a study. `machine`: its own, as in `store.holder.Holder`."""
 
     def __init__(self, paths: StudyPaths, machine: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._paths, self._clock = paths, clock
         self.notices = Notices(Paths(paths.folder.parents[1]), paths.folder.name, machine)
-        self._heard: dict[int, float] = {}  # trial -> when a notice last said that it is being trained
-        self._near: set[int] = set()  # of those, trained on this machine
+        self._announced: dict[int, float] = {}  # trial -> when the last notice came that it is being trained
+        self._local: set[int] = set()  # of those, trained on this machine
         self._seen: dict[int, tuple[LeaseState | None, Liveness]] = {}  # trial -> its lease when last read
-        self._turn = 0  # which of the silent trials was read last
+        self._turn = 0  # which of the leases that were read before was read last
 
     def took(self, number: int) -> None:
         """This process trains the trial from now on."""
         self.notices.post(_key(number), "taken")
 
-    def sign(self, number: int) -> None:
+    def announce(self, number: int) -> None:
         """This process still trains the trial."""
         self.notices.post(_key(number), "alive")
 
@@ -44,21 +44,21 @@ class TrialHolders:
 
     def something_changed_here(self, watch: Watch) -> bool:
         """Whether a worker of this machine has posted a notice or died. Costs the shared file system nothing."""
-        return self.notices.rung() or watch.somebody_died_here()
+        return self.notices.has_new_here() or watch.somebody_died_here()
 
     def liveness(self, running: Iterable[int], watch: Watch) -> Mapping[int, Liveness]:
         """What is known of the worker of each running trial; repeated calls make UNKNOWN certain. Raises StoreError."""
         numbers = tuple(running)
         for notice in self.notices.read():
-            self._hear(notice)
+            self._apply(notice)
         self._seen = {number: self._seen[number] for number in numbers if number in self._seen}
-        quiet = [number for number in numbers if not self._is_heard(number, watch)]
-        silent = [number for number in quiet if number in self._seen]
-        now = {number for number in (*quiet, *self._near) if number in numbers and number not in self._seen}
+        unannounced = [number for number in numbers if not self._is_announced(number, watch)]
+        read_before = [number for number in unannounced if number in self._seen]
+        now = {number for number in (*unannounced, *self._local) if number in numbers and number not in self._seen}
         now |= {number for number in self._seen if self._died(number, watch)}
-        if silent:
+        if read_before:
             self._turn += 1
-            now.add(silent[self._turn % len(silent)])
+            now.add(read_before[self._turn % len(read_before)])
         for number in now:
             state = leases.newest(self._paths.trial(number))
             self._seen[number] = state, Liveness.GONE if state is None else watch.liveness(state)
@@ -66,24 +66,24 @@ class TrialHolders:
 
     def _known(self, number: int) -> Liveness:
         _, found = self._seen.get(number, (None, Liveness.ALIVE))
-        return found if found is Liveness.GONE or number not in self._heard else Liveness.ALIVE
+        return found if found is Liveness.GONE or number not in self._announced else Liveness.ALIVE
 
-    def _hear(self, notice: Notice) -> None:
+    def _apply(self, notice: Notice) -> None:
         if not KEY.fullmatch(notice.run_id):
             return
         number = int(notice.run_id, 16)
         if notice.word == "left":
-            self._heard.pop(number, None)
+            self._announced.pop(number, None)
             self._seen.pop(number, None)
         else:
-            self._heard[number] = self._clock()
-        near = self._near.add if notice.machine == self.notices.here and notice.word != "left" else self._near.discard
-        near(number)
+            self._announced[number] = self._clock()
+        change = self._local.add if notice.machine == self.notices.here and notice.word != "left" else self._local.discard
+        change(number)
 
-    def _is_heard(self, number: int, watch: Watch) -> bool:
-        if self._clock() - self._heard.get(number, -math.inf) < SILENT_BEATS * watch.timing.beat_s:
+    def _is_announced(self, number: int, watch: Watch) -> bool:
+        if self._clock() - self._announced.get(number, -math.inf) < BEATS_WITHOUT_NOTICE * watch.timing.beat_s:
             return True
-        self._heard.pop(number, None)
+        self._announced.pop(number, None)
         return False
 
     def _died(self, number: int, watch: Watch) -> bool:

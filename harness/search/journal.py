@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness.common.patience import repeat
 from harness.errors import StoreError
-from harness.store.lease import Holder
+from harness.store.holder import Holder
 
 POLL_S, POLL_MAX_S = 0.0005, 0.02
 LOCKED_S = 10.0  # longest wait for the shared folder with the lock, which others break after GONE_S

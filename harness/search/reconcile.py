@@ -9,7 +9,8 @@ from harness.experiment.study import Study
 from harness.search.broker import exclusive
 from harness.store import atomic
 from harness.store import lease as leases
-from harness.store.lease import Holder, LeaseState, SupersededError, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import LeaseState, SupersededError, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.records import Store
 from harness.store.seal import sealed_json

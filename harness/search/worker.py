@@ -27,7 +27,8 @@ from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.confirmation_plans import begin_confirmation
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, common_failure, counted
-from harness.store.lease import Holder, Liveness, SupersededError
+from harness.store.holder import Holder
+from harness.store.lease import Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import write_trial_runs
 
@@ -204,7 +205,7 @@ class _Attempt:
     def _train(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> bool:
         """Train the run, or a step of it that is not done; False: other workers hold all that could be trained."""
         for each in due(self.store, job):
-            lease = self.store.take(each.job.run_id, self.worker.watch, self.worker.sign(each.job.run_id))
+            lease = self.store.take(each.job.run_id, self.worker.watch, self.worker.announcer(each.job.run_id))
             if lease is not None:
                 prunes = should_prune if each.step is None else _never
                 self.worker.train(each.job, each.label(f"trial {self.taken.number}"), lease, prunes)

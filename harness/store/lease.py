@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,12 +27,13 @@ from harness.common import results_root
 from harness.common.patience import repeat, without_waiting
 from harness.errors import StoreError
 from harness.store import atomic
+from harness.store.holder import Holder
 
 LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
 DEATHS_ALLOWED = 3
-BEATS_PER_SIGN = 2
-SILENT_BEATS = 3 * BEATS_PER_SIGN  # a holder that gives no sign for so long is not heard any more
+BEATS_PER_NOTICE = 2
+BEATS_WITHOUT_NOTICE = 3 * BEATS_PER_NOTICE  # after so long without a notice, the lease of a holder is read
 RELEASE_S = 10.0  # longest wait to release a lease: if it is not, it becomes stale
 
 
@@ -47,42 +47,6 @@ class Timing:
 
 class SupersededError(Exception):
     """A later holder has taken over the run: stop writing."""
-
-
-class Holder(BaseModel):
-    """The process that trains. `machine` also distinguishes kernels and containers that share a host name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    host: str
-    machine: str  # boot id and PID namespace: process ids are comparable within one
-    pid: int
-    process_start: str  # clock ticks since boot: distinguishes it from a later process with the same id
-    job: str | None = None  # array id and number of restarts, under SLURM
-    parent: int | None = None  # the process that started it, such as `harness run`
-
-    @classmethod
-    def here(cls) -> Holder:
-        """This process."""
-        array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-        job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
-        restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
-        return cls(
-            host=socket.gethostname(),
-            machine=f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}",
-            pid=os.getpid(),
-            process_start=_process(os.getpid())[1],
-            job=f"{job}, requeued {'once' if restarts == '1' else f'{restarts} times'}" if job and restarts != "0" else job,
-            parent=os.getppid(),
-        )
-
-    def is_dead_here(self, here: Holder) -> bool:
-        """Whether this process certainly does not run any more, as observed from `here`. False on another machine."""
-        if self.machine != here.machine:
-            return False
-        state, start = _process(self.pid)
-        if state == "":
-            return not _exists(self.pid)
-        return state in ("Z", "X") or start != self.process_start
 
 
 class LeaseClaim(BaseModel):
@@ -122,17 +86,17 @@ class Watch:
         self.here = here
         self._clock = clock
         self._moved: dict[Path, tuple[int, int, float, bool]] = {}  # folder -> number, beat, since when, has changed
-        self._near: dict[Path, Holder] = {}  # folder -> a live holder on this machine
+        self._local: dict[Path, Holder] = {}  # folder -> a live holder on this machine
 
     def liveness(self, observed: LeaseState) -> Liveness:
         """Whether the holder is alive; repeated calls make UNKNOWN certain."""
         holder = observed.claim.holder if observed.claim is not None else None
         if observed.released or (holder is not None and holder.is_dead_here(self.here)):
-            self._near.pop(observed.folder, None)
+            self._local.pop(observed.folder, None)
             return Liveness.GONE
         nearby = holder is not None and holder.machine == self.here.machine
         if holder is not None and nearby:
-            self._near[observed.folder] = holder
+            self._local[observed.folder] = holder
         now = self._clock()
         number, beat, since, moving = self._moved.get(observed.folder, (0, 0, now, False))
         if (number, beat) != (observed.number, observed.beat):
@@ -144,9 +108,9 @@ class Watch:
 
     def somebody_died_here(self) -> bool:
         """Whether a process of this machine that held an observed lease has died; true once for each. Reads only /proc."""
-        dead = [folder for folder, holder in self._near.items() if holder.is_dead_here(self.here)]
+        dead = [folder for folder, holder in self._local.items() if holder.is_dead_here(self.here)]
         for folder in dead:
-            del self._near[folder]
+            del self._local[folder]
         return bool(dead)
 
     def seems_gone(self, observed: LeaseState) -> bool:
@@ -158,11 +122,11 @@ class Watch:
 class Lease:
     """A lease held by this process: a context manager that sends heartbeats until it releases the lease on exit.
 
-    `sign` is called after every second heartbeat, in the thread that sends them.
+    `announce` posts a notice that the run is being trained; called after every second heartbeat, in the thread that sends them.
     """
 
     def __init__(
-        self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, *, inode: int, sign: Callable[[], None]
+        self, folder: Path, number: int, claim: LeaseClaim, timing: Timing, *, inode: int, announce: Callable[[], None]
     ) -> None:
         self.folder = folder
         self.number = number
@@ -170,7 +134,7 @@ class Lease:
         self.claim = claim
         self.lost = False  # set by the heartbeat: for loops; call `check` before writing
         self._timing = timing
-        self._sign = sign
+        self._announce = announce
         self._beat = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, name=f"lease of {folder.name}", daemon=True)
@@ -229,19 +193,19 @@ class Lease:
             except (OSError, StoreError):
                 continue  # storage is temporarily unavailable; if others take over, `check` raises
             beats += 1
-            if beats % BEATS_PER_SIGN == 0:
-                self._sign()
+            if beats % BEATS_PER_NOTICE == 0:
+                self._announce()
 
 
 def take(
     folder: Path,
     watch: Watch,
     checkpoint: Callable[[], str | None] = lambda: None,
-    sign: Callable[[], None] = lambda: None,
+    announce: Callable[[], None] = lambda: None,
 ) -> Lease | None:
     """Take the lease of the run in `folder`; None if another process holds it. `checkpoint`: its present `checkpoint.stamp`.
 
-    `sign`: see `Lease`. Takes over from a holder that is gone and deletes its temporary files. Raises StoreError.
+    `announce`: see `Lease`. Takes over from a holder that is gone and deletes its temporary files. Raises StoreError.
     """
     before = newest(folder)
     if before is None:
@@ -266,7 +230,7 @@ def take(
     for lower in sorted(each for each in _numbers(names) if each < number):
         atomic.remove(folder / f"lease.{lower}")
     atomic.remove_temporaries(folder, names, below=number)
-    return Lease(folder, number, claim, watch.timing, inode=seen.st_ino, sign=sign)
+    return Lease(folder, number, claim, watch.timing, inode=seen.st_ino, announce=announce)
 
 
 def newest(folder: Path) -> LeaseState | None:
@@ -308,27 +272,6 @@ def _deaths(before: LeaseState | None, checkpoint: str | None) -> int:
 
 def _head(beat: int, word: str) -> bytes:
     return f"{beat:012d} {word}\n".encode()
-
-
-def _process(pid: int) -> tuple[str, str]:
-    """State letter and start time of a process of this machine; two empty strings if it does not exist."""
-    try:
-        # The name, in parentheses, may contain spaces and parentheses.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return "", ""
-    return fields[0], fields[19]
-
-
-def _exists(pid: int) -> bool:
-    """Whether the process exists, also where /proc hides processes of other users (hidepid)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @dataclass(frozen=True)

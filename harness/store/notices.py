@@ -4,8 +4,8 @@ Without them a worker would have to look at every run to learn what changed. A n
 decided by its lease, and whether it has finished by its result. Lines of two machines may overwrite each other, the file may be
 removed or emptied at any time, and a shared file system may show it late.
 
-On one machine, a second, empty file in its temporary folder says that there is something new: watching it costs the shared file
-system nothing.
+On one machine, the time of a second, empty file in its temporary folder (the marker) shows that there is something new:
+checking it costs the shared file system nothing.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Notice:
 
 
 class Notices:
-    """The notices about the runs of one plan, of which each is read once, from now on. `machine`: as in `lease.Holder`."""
+    """The notices about the runs of one plan, of which each is read once, from now on. `machine`: as in `store.holder.Holder`."""
 
     def __init__(self, paths: Paths, plan: str, machine: str) -> None:
         self.path = paths.notices(plan)
         self.here = _digest(machine)
-        self._bell = _bell_folder() / _digest(str(self.path.absolute()))
+        self._marker = _marker_folder() / _digest(str(self.path.absolute()))
         self._offset = self._size()
-        self._rung = self._bell_time()
+        self._seen = self._marker_time()
 
     def post(self, run_id: str, word: Word) -> None:
         """Add a notice. Failures are ignored."""
@@ -58,13 +58,13 @@ class Notices:
         if word == "alive":
             return  # nobody waits for it
         with suppress(OSError):
-            self._bell.parent.mkdir(mode=0o700, exist_ok=True)
-            self._bell.touch(mode=0o600)
-            os.utime(self._bell, ns=(time.time_ns(), time.time_ns()))  # touch is only as exact as the kernel's tick
+            self._marker.parent.mkdir(mode=0o700, exist_ok=True)
+            self._marker.touch(mode=0o600)
+            os.utime(self._marker, ns=(time.time_ns(), time.time_ns()))  # touch is only as exact as the kernel's tick
 
     def read(self) -> list[Notice]:
         """The notices since the last call, those of this process included; none if they cannot be read."""
-        self._rung = self._bell_time()
+        self._seen = self._marker_time()
         size = self._size()
         if size == self._offset:
             return []
@@ -82,9 +82,9 @@ class Notices:
         self._offset += len(data)
         return [Notice(found[1].decode(), cast(Word, found[2].decode()), found[3].decode()) for found in LINE.finditer(data)]
 
-    def rung(self) -> bool:
+    def has_new_here(self) -> bool:
         """Whether a worker on this machine has posted since the last `read`."""
-        return self._bell_time() != self._rung
+        return self._marker_time() != self._seen
 
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -101,9 +101,9 @@ class Notices:
         except OSError:
             return 0
 
-    def _bell_time(self) -> int:
+    def _marker_time(self) -> int:
         try:
-            return self._bell.stat().st_mtime_ns
+            return self._marker.stat().st_mtime_ns
         except OSError:
             return 0
 
@@ -112,5 +112,5 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _bell_folder() -> Path:
+def _marker_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"harness-{os.getuid()}"

@@ -19,7 +19,8 @@ from harness.experiment.run_id import canonical_json
 from harness.store import atomic, checkpoint, lease
 from harness.store import root as store_root
 from harness.store.catalog import Catalog
-from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Liveness, Timing, Watch
 from harness.store.paths import Paths, RunPaths
 from harness.store.temporaries import Fence
 from harness.tasks.command.code import place
@@ -145,14 +146,14 @@ class Store(Catalog):
         except FileNotFoundError:
             return None
 
-    def take(self, run_id: str, watch: Watch, sign: Callable[[], None] = lambda: None) -> Lease | None:
-        """Take the lease of the run; None if another worker holds it. `sign`: see `Lease`.
+    def take(self, run_id: str, watch: Watch, announce: Callable[[], None] = lambda: None) -> Lease | None:
+        """Take the lease of the run; None if another worker holds it. `announce`: see `Lease`.
 
         Raises StoreError, also if the results folder is away.
         """
         store_root.confirm(self.paths.root)
         paths = self.paths.run(run_id)
-        return lease.take(paths.folder, watch, lambda: checkpoint.stamp(paths.checkpoint), sign)
+        return lease.take(paths.folder, watch, lambda: checkpoint.stamp(paths.checkpoint), announce)
 
     def archive_result(self, run_id: str, held: Lease, keep_checkpoint: bool) -> None:
         """Make a finished run pending again; its result stays as `result.<n>.json`. Raises StoreError, SupersededError.

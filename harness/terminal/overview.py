@@ -13,12 +13,13 @@ from harness.errors import HarnessError, InputError
 from harness.execution.schedule import count_states, has_interim_looks, judge_records, runs_within
 from harness.experiment.plan import task_of
 from harness.experiment.study import task_of as task_of_study
-from harness.search.broker import read_trials
 from harness.search.storage import VARIABLE, storage_url, uses_database
+from harness.search.stored_trials import read_trials
 from harness.store import lease
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.tasks.protocol import result_metrics
 from harness.terminal.search_status import SearchStatus
 from harness.terminal.status import PlanStatus

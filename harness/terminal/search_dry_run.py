@@ -17,7 +17,7 @@ from harness.experiment.study import Study, base_of, task_of
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
 from harness.reporting.tables.model import Column
-from harness.search.broker import read_trials
+from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks

@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.experiment.steps import known_steps
 from harness.store import atomic, lease
-from harness.store.lease import Holder
+from harness.store.holder import Holder
 from harness.store.notices import Notices
 from harness.store.provenance import now
 from harness.store.records import Store
@@ -65,11 +65,11 @@ class Runs:
         """The runs of which a worker of this machine has posted something; of the next `most` runs (None: all), `besides` those
         that the caller checks itself, those whose folder changed.
         """
-        posted = self._notices.read() if self._notices.rung() else ()
-        heard = dict.fromkeys(each.run_id for each in posted if each.machine == self._notices.here)
-        if heard or most is None:
+        notices = self._notices.read() if self._notices.has_new_here() else ()
+        posted = dict.fromkeys(each.run_id for each in notices if each.machine == self._notices.here)
+        if posted or most is None:
             known = set(self.ids())
-            yield from (run_id for run_id in heard if run_id in known)
+            yield from (run_id for run_id in posted if run_id in known)
         begun = set(atomic.names(self._store.paths.runs)) if most is None else None
         ids = self._ids
         for _ in range(len(ids) if most is None else min(most, len(ids))):

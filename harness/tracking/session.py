@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict
 from harness.common import python_command
 from harness.common.results_root import create_folder
 from harness.store import atomic
-from harness.store.lease import Holder, LeaseState
+from harness.store.holder import Holder
+from harness.store.lease import LeaseState
 from harness.store.paths import Paths
 from harness.tracking.client import Limits
 from harness.tracking.login import choose, home_folder

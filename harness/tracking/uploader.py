@@ -17,7 +17,8 @@ from harness.errors import HarnessError, StoreError
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.ledger.chain import current_head
 from harness.store.paths import Paths
 from harness.store.provenance import Provenance

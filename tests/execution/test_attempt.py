@@ -13,7 +13,8 @@ from harness.execution.job import AttemptOptions, Job
 from harness.experiment.run_id import Spec
 from harness.store import checkpoint
 from harness.store.check.run import check_run
-from harness.store.lease import Holder, SupersededError, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import SupersededError, Timing, Watch
 from harness.store.records import read_rows
 from harness.tasks.identity import identity
 

@@ -16,7 +16,8 @@ from harness.execution.options import WorkerOptions
 from harness.execution.plan_view import PlanView
 from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
-from harness.store.lease import Holder, Lease, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Timing, Watch
 from harness.store.notices import Notices
 from harness.store.records import Store
 
@@ -129,7 +130,7 @@ def test_without_any_notice_each_run_is_trained_once(
     assert {run.id: store.paths.run(run.id).result.read_bytes() for run in plan.runs} == ended
 
 
-def test_a_failure_that_is_heard_of_is_read_at_once(store: Store, toy_plan: Callable[..., Plan]) -> None:
+def test_a_failure_in_a_notice_is_read_at_once(store: Store, toy_plan: Callable[..., Plan]) -> None:
     plan = toy_plan({"base": {"fail_at": 1}})
     view = view_of(store, plan)
     view.refresh()
@@ -137,7 +138,7 @@ def test_a_failure_that_is_heard_of_is_read_at_once(store: Store, toy_plan: Call
     assert view.refresh()[plan.runs[0].id].traceback_digest is not None
 
 
-def test_a_silent_holder_is_observed_in_turns(store: Store, toy_plan: Callable[..., Plan]) -> None:
+def test_holders_without_recent_notices_are_observed_in_turns(store: Store, toy_plan: Callable[..., Plan]) -> None:
     plan, clock = toy_plan(seeds=3), Clock()
     ids = [run.id for run in plan.runs]
     leases = [hold(store, run_id) for run_id in ids]
@@ -168,7 +169,7 @@ def test_a_run_that_ended_meanwhile_is_waited_for_once_more(store: Store, toy_pl
     assert view.running([run_id]) == []
 
 
-def test_a_holder_that_is_heard_of_is_not_observed(store: Store, toy_plan: Callable[..., Plan]) -> None:
+def test_a_holder_with_a_recent_notice_is_not_observed(store: Store, toy_plan: Callable[..., Plan]) -> None:
     plan, clock = toy_plan(), Clock()
     run_id = plan.runs[0].id
     view = view_of(store, plan, clock)
@@ -180,7 +181,7 @@ def test_a_holder_that_is_heard_of_is_not_observed(store: Store, toy_plan: Calla
         assert view.running([run_id]) == [run_id]
         assert view.is_alive(run_id)
     assert calls == []
-    clock.now += 90.0  # three signs of the default timing, each after two heartbeats of 15 s
+    clock.now += 90.0  # three notices of the default timing, each after two heartbeats of 15 s
     with opened(store.paths.run(run_id).folder) as calls:
         assert view.running([run_id]) == [run_id]
     assert calls != []
@@ -198,7 +199,7 @@ def test_the_death_of_a_process_of_this_machine_is_noticed_without_the_results_f
     alive = Holder.here()
     watch = Watch(Timing(), alive)
     view = view_of(store, plan, watch=watch)
-    watch._near[store.paths.run(plan.runs[0].id).folder] = Holder.model_validate({**dict(alive), "pid": child})
+    watch._local[store.paths.run(plan.runs[0].id).folder] = Holder.model_validate({**dict(alive), "pid": child})
     os.waitpid(child, 0)
     with opened(store.paths.root) as calls:
         assert view.something_changed_here()

@@ -22,7 +22,8 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.reporting.pages import write_report
 from harness.store.check.ledger import check_ledger
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.ledger.chain import chain_entries, own_chain
 from harness.store.ledger.history import history, plan_mismatch
 from harness.store.records import Store

@@ -23,7 +23,8 @@ from harness.experiment.steps import by_name, plan_steps
 from harness.store.atomic import read_json
 from harness.store.check.folder import check_store
 from harness.store.frames import load_runs, runs_frame
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
 

@@ -13,7 +13,8 @@ from harness.execution.stages import next_plan, resolve_plan, save_resolved_plan
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
-from harness.store.lease import Holder, Timing, Watch, take
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch, take
 from harness.store.records import Record, Store
 from harness.tasks.command.code import place
 

@@ -12,8 +12,9 @@ import pytest
 from searching import SPACE, begun, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
-from harness.search.broker import TrialBroker, TrialLease, TrialOutcome, read_trials
+from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.reconcile import prepare
+from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
 from harness.store import atomic
 from harness.store import lease as leases

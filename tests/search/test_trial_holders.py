@@ -1,4 +1,4 @@
-"""Whether the workers of running trials are alive: heard from notices, read from leases, and seen on this machine."""
+"""Whether the workers of running trials are alive: from notices, from leases, and from processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.search.holders import SILENT_BEATS, TrialHolders
+from harness.search.holders import BEATS_WITHOUT_NOTICE, TrialHolders
 from harness.store import lease as leases
-from harness.store.lease import Holder, Lease, Liveness, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Liveness, Timing, Watch
 from harness.store.paths import StudyPaths
 from harness.store.records import Store
 
@@ -61,20 +62,29 @@ def forget_leases(paths: StudyPaths, count: int) -> None:
             file.unlink()
 
 
-def test_a_worker_that_gives_signs_is_alive_and_its_lease_is_not_read(paths: StudyPaths, clock: Clock, here: Watch) -> None:
+def taken_elsewhere(paths: StudyPaths, clock: Clock, here: Watch) -> tuple[TrialHolders, TrialHolders, Lease]:
+    """Trial 0, taken on another machine, with a notice: what this process knows of it, what the other one does, and the lease."""
+    mine, other = (TrialHolders(paths, machine, clock) for machine in (here.here.machine, ELSEWHERE.here.machine))
+    lease = held(paths, 0, ELSEWHERE)
+    other.took(0)
+    assert mine.liveness([0], here) == {0: Liveness.ALIVE}
+    return mine, other, lease
+
+
+def test_a_worker_that_posts_notices_is_alive_and_its_lease_is_not_read(paths: StudyPaths, clock: Clock, here: Watch) -> None:
     mine, other = (TrialHolders(paths, machine, clock) for machine in (here.here.machine, ELSEWHERE.here.machine))
     for number in range(3):
         held(paths, number, ELSEWHERE)
         other.took(number)
     forget_leases(paths, 3)
     for _ in range(5):
-        clock.now += SILENT_BEATS * TIMING.beat_s / 3
+        clock.now += BEATS_WITHOUT_NOTICE * TIMING.beat_s / 3
         assert mine.liveness(range(3), here) == dict.fromkeys(range(3), Liveness.ALIVE)
         for number in range(3):
-            other.sign(number)
+            other.announce(number)
 
 
-def test_one_lease_a_look_is_read_when_nothing_is_heard(paths: StudyPaths, clock: Clock, here: Watch) -> None:
+def test_without_recent_notices_one_lease_is_read_a_look(paths: StudyPaths, clock: Clock, here: Watch) -> None:
     holders = TrialHolders(paths, here.here.machine, clock)
     for number in range(3):
         held(paths, number, ELSEWHERE)
@@ -95,38 +105,29 @@ def test_without_notices_a_moving_lease_shows_that_its_holder_is_alive(paths: St
     assert holders.liveness([0], here) == {0: Liveness.GONE}
 
 
-def test_a_worker_that_fell_silent_is_gone_once_its_lease_has_not_moved_for_long(
+def test_a_worker_without_notices_is_gone_once_its_lease_has_not_changed_for_long(
     paths: StudyPaths, clock: Clock, here: Watch
 ) -> None:
-    mine, other = (TrialHolders(paths, machine, clock) for machine in (here.here.machine, ELSEWHERE.here.machine))
-    held(paths, 0, ELSEWHERE)
-    other.took(0)
-    assert mine.liveness([0], here) == {0: Liveness.ALIVE}
-    clock.now += SILENT_BEATS * TIMING.beat_s
+    mine, _, _ = taken_elsewhere(paths, clock, here)
+    clock.now += BEATS_WITHOUT_NOTICE * TIMING.beat_s
     assert mine.liveness([0], here) == {0: Liveness.UNKNOWN}
     clock.now += TIMING.stale_s
     assert mine.liveness([0], here) == {0: Liveness.GONE}
 
 
 def test_a_trial_that_is_left_is_seen_at_the_next_look(paths: StudyPaths, clock: Clock, here: Watch) -> None:
-    mine, other = (TrialHolders(paths, machine, clock) for machine in (here.here.machine, ELSEWHERE.here.machine))
-    lease = held(paths, 0, ELSEWHERE)
-    other.took(0)
-    assert mine.liveness([0], here) == {0: Liveness.ALIVE}
+    mine, other, lease = taken_elsewhere(paths, clock, here)
     lease.beat("free")
     other.left(0)
     assert mine.liveness([0], here) == {0: Liveness.GONE}
 
 
 def test_lost_notices_do_no_harm(paths: StudyPaths, clock: Clock, here: Watch) -> None:
-    mine, other = (TrialHolders(paths, machine, clock) for machine in (here.here.machine, ELSEWHERE.here.machine))
-    lease = held(paths, 0, ELSEWHERE)
-    other.took(0)
-    assert mine.liveness([0], here) == {0: Liveness.ALIVE}
+    mine, other, lease = taken_elsewhere(paths, clock, here)
     lease.beat("free")
     other.left(0)
     mine.notices.path.unlink()
-    clock.now += SILENT_BEATS * TIMING.beat_s
+    clock.now += BEATS_WITHOUT_NOTICE * TIMING.beat_s
     assert mine.liveness([0], here) == {0: Liveness.GONE}
 
 

@@ -32,8 +32,8 @@ def test_each_reader_hears_every_notice_once_and_in_order(paths: Paths) -> None:
     two.post(RUN, "left")
     one.post(OTHER, "completed")
 
-    heard = [(notice.run_id, notice.word) for notice in two.read()]
-    assert heard == [(RUN, "taken"), (RUN, "left"), (OTHER, "completed")]
+    found = [(notice.run_id, notice.word) for notice in two.read()]
+    assert found == [(RUN, "taken"), (RUN, "left"), (OTHER, "completed")]
     assert [notice.word for notice in one.read()] == ["taken", "left", "completed"]
     assert two.read() == one.read() == []
 
@@ -106,9 +106,9 @@ def test_a_folder_that_went_away_is_neither_an_error_nor_made_again(paths: Paths
 
 def test_a_notice_from_this_machine_is_noticed_without_reading_the_shared_file(paths: Paths) -> None:
     waiting, posting = of(paths), of(paths)
-    assert not waiting.rung()
+    assert not waiting.has_new_here()
     posting.post(RUN, "completed")
     paths.notices("toys").unlink()
-    assert waiting.rung()
+    assert waiting.has_new_here()
     waiting.read()
-    assert not waiting.rung()
+    assert not waiting.has_new_here()

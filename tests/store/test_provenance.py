@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.store import provenance
+from harness.store import device, provenance
 from harness.tasks import environment
 
 
@@ -131,7 +131,7 @@ def test_restarts_keep_the_first_starts_facts():
 
 
 def test_the_processor_has_a_name():
-    assert provenance.device_name("cpu")
+    assert device.device_name("cpu")
 
 
 def driver(folder, *models):
@@ -154,19 +154,19 @@ def test_gpus_of_one_kind_have_its_name_and_others_only_once_one_is_used(tmp_pat
         driver(tmp_path / "mixed", "NVIDIA T4", "NVIDIA H200"),
     )
     using(monkeypatch, None)
-    assert provenance.device_name("cuda", alike) == "NVIDIA H200"
-    assert provenance.device_name("cuda", mixed) == "cuda"
-    assert provenance.device_name("cuda", tmp_path / "none") == "cuda"
+    assert device.device_name("cuda", alike) == "NVIDIA H200"
+    assert device.device_name("cuda", mixed) == "cuda"
+    assert device.device_name("cuda", tmp_path / "none") == "cuda"
     using(monkeypatch, "NVIDIA H200")
-    assert provenance.device_name("cuda", mixed) == "NVIDIA H200"
-    assert provenance.device_name("cuda", tmp_path / "none") == "NVIDIA H200"
+    assert device.device_name("cuda", mixed) == "NVIDIA H200"
+    assert device.device_name("cuda", tmp_path / "none") == "NVIDIA H200"
 
 
 def test_a_run_ends_with_the_name_of_the_gpu_that_it_used(monkeypatch):
     using(monkeypatch, None)
     begun = provenance.observe("cuda", 2, ("a",), "one").model_copy(update={"device": "cuda"})
     using(monkeypatch, "NVIDIA H200")
-    monkeypatch.setattr(provenance, "_field", lambda *_: None)  # whatever this machine has
+    monkeypatch.setattr(device, "_field", lambda *_: None)  # whatever this machine has
     assert provenance.finished(begun).device == "NVIDIA H200"
 
 

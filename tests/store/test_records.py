@@ -8,7 +8,8 @@ import pytest
 
 from harness.errors import StoreError
 from harness.store import records
-from harness.store.lease import Holder, Timing, Watch, take
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch, take
 from harness.store.records import Result, Store, encode, read_rows, rows_so_far, write_rows
 
 RUN = "0123456789ab"

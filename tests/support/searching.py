@@ -24,7 +24,8 @@ from harness.experiment.study import Study, make_study
 from harness.search.broker import TrialBroker
 from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
-from harness.store.lease import DEATHS_ALLOWED, Holder, LeaseState, Timing, Watch, newest
+from harness.store.holder import Holder
+from harness.store.lease import DEATHS_ALLOWED, LeaseState, Timing, Watch, newest
 from harness.store.records import Store
 
 SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"

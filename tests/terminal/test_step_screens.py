@@ -11,7 +11,8 @@ from harness import report, run, status, verify
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import task_of
 from harness.experiment.steps import plan_steps
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.tasks.protocol import result_metrics
 from harness.terminal import dry_run, live_plan
 from harness.terminal.steps import StepProgress

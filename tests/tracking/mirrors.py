@@ -18,7 +18,8 @@ from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.experiment.plan import Plan
-from harness.store.lease import Holder, Lease, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Lease, Timing, Watch
 from harness.store.records import Store, read_rows, write_rows
 from harness.tracking.client import Limits, UnreachableError
 from harness.tracking.page import FinalUpdate, Page

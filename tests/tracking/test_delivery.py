@@ -6,7 +6,8 @@ from conftest import PlanMaker
 from mirrors import train
 
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
 from harness.tracking.delivery import Delivery, is_delivered, link, load, outdated, row_digest, row_digests, save

@@ -15,7 +15,8 @@ from mirrors import OTHER, ToyClient, ended, in_training, train, unended
 from harness.execution.retry import reset_runs
 from harness.experiment.plan import Plan
 from harness.store import atomic
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store
 from harness.store.trial_runs import write_trial_runs

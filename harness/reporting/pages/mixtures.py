@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness.experiment.plan import PlannedRun
 from harness.reporting import phrases
+from harness.store.device import UNKNOWN_GPU
 from harness.store.environments import Lists
-from harness.store.provenance import PACKAGES, UNKNOWN_GPU, Provenance, Restart
+from harness.store.provenance import PACKAGES, Provenance, Restart
 from harness.tasks.environment import Environment
 
 CHECKOUT = 12  # digits of the commit that a checkout's folder is named after

@@ -19,10 +19,10 @@ from harness.experiment.study import Study, config_of, task_of
 from harness.reporting.figures import ConfirmationResults, SearchSubject, SeedValues
 from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
-from harness.search.broker import read_trials
 from harness.search.check import check_search
 from harness.search.confirmation_plans import BASE, WINNER, label_of
 from harness.search.storage import VARIABLE, storage_url, uses_database
+from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.frame_cache import load_tables
 from harness.store.records import Record, Store

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from harness.tasks.command.model import TASK_NAME, Value
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.styles import printed
 from harness.tasks.command.training import CommandTraining
+from harness.tasks.command.wandb_offline import WANDB_FOLDER, wandb_offline
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Prepared, Prerequisite, Task
 from harness.tasks.resources import NOTHING, Resources, field_of
@@ -264,18 +265,6 @@ def version_of(config: Knobs) -> str:
     return found
 
 
-def wandb_offline(environment: Mapping[str, str], folder: Path, given: Collection[str]) -> dict[str, str]:
-    """The environment in which W&B writes to the run's folder and sends nothing, except for the variables that are `given`.
-
-    Variables that would join the program's run to another one are removed.
-    """
-    kept = {name: value for name, value in environment.items() if name in given or name not in WANDB_OTHERS}
-    ours = {"WANDB_MODE": "offline", "WANDB_DIR": str(folder)}
-    return kept | {name: value for name, value in ours.items() if name not in given}
-
-
-WANDB_FOLDER = "wandb"  # in $WANDB_DIR; it exists before the first checkpoint
-WANDB_OTHERS = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID", "WANDB_SERVICE", "WANDB_DISABLED")
 CHANGED_ADVICE = (
     "use --replan, or undo the change; a program should write to {run_dir}: "
     "files that it writes among its inputs are left out with inputs: ['!*.cache']"

@@ -15,7 +15,8 @@ from harness.execution.job import AttemptOptions
 from harness.execution.plan_worker import job
 from harness.experiment.plan import task_of
 from harness.store.atomic import read_json
-from harness.store.lease import Holder, Timing, Watch
+from harness.store.holder import Holder
+from harness.store.lease import Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Store, read_rows
 from harness.tasks.command.program import RunningProgram
