@@ -33,6 +33,7 @@ from typing import Any
 from record import write
 from system_calls import Call, attached, read, require_strace, traced
 
+from harness.execution.recording import save_plan
 from harness.experiment import load_experiment
 from harness.experiment.plan import Plan, make_plan
 from harness.store import atomic
@@ -305,7 +306,7 @@ def planned(root: Path) -> tuple[Store, Plan]:
     experiment.write_text(EXPERIMENT)
     plan = make_plan(load_experiment(experiment))
     assert len(plan.runs) == PENDING
-    store.save_plan(plan)
+    save_plan(store, plan, replaces=False)
     return store, plan
 
 

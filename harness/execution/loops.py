@@ -103,8 +103,8 @@ def _variants(plan: Plan, claim: ComparisonClaim, labels: Sequence[str]) -> list
 
 def _known(store: Store, plan: Plan, labels: Collection[str]) -> bool:
     """Whether a result of these variants is known."""
-    seen = judged_results(store.paths)
-    return any(run.variant in labels and (run.id in seen or store.has_result(run.id)) for run in plan.runs)
+    of_these = [run.id for run in plan.runs if run.variant in labels]
+    return bool({*judged_results(store.paths)} & {*of_these} or store.with_results(of_these))
 
 
 def _check(name: str, plan: Plan) -> None:
@@ -138,7 +138,7 @@ def _check_outside(store: Store, name: str, plan: Plan) -> None:
     stored = store.load_plan(plan.name)
     if stored is None or (stored.loop is not None and stored.loop.name == name):
         return
-    if any(store.record(run.id).state != "pending" for run in stored.runs):
+    if any(record.state != "pending" for record in store.records(run.id for run in stored.runs).values()):
         where = f"in the loop {stored.loop.name!r}" if stored.loop else "outside of a loop"
         raise _refused(f"{plan.name} was started {where}; give its comparison in the loop {name!r} another name")
 

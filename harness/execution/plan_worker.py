@@ -56,7 +56,9 @@ class PlanWorker(Worker):
 
     def prepare(self) -> None:
         """See `Worker.prepare`."""
-        reset_runs(self.store, self.plan, self.watch, self.options.retry, self.options.retry_before, only=self.only)
+        options = self.options
+        for reset in reset_runs(self.store, self.plan, self.watch, options.retry, options.retry_before, only=self.only):
+            self.notices.post(reset, "left")
 
     def take(self) -> Callable[[], object] | None:
         """The next run that no other worker trains, or a step of it."""

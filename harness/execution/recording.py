@@ -182,4 +182,4 @@ def _judged_claim(plan: Plan, verdict: Verdict, variants: Mapping[str, str]) -> 
 
 def _results(store: Store, plan: Plan) -> int:
     """How many runs of the plan have a result."""
-    return sum(store.has_result(run.id) for run in plan.runs)
+    return len(store.with_results(run.id for run in plan.runs))

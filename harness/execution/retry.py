@@ -28,7 +28,7 @@ def to_retry(store: Store, run_ids: Iterable[str], retry: Collection[str], befor
     """The runs that `reset_run` would reset, before them the steps that they failed with."""
     if not retry:
         return []
-    results = {run_id: store.result(run_id) for run_id in run_ids}
+    results = {run_id: store.result(run_id) for run_id in store.begun(run_ids)}
     runs = [run_id for run_id, result in results.items() if _to_retry(result, retry, before)]
     steps = dict.fromkeys(result.failed_step for run_id in runs if (result := results[run_id]) and result.failed_step)
     return [*(step for step in steps if step and _to_retry(store.result(step), retry, before)), *runs]

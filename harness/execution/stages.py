@@ -76,15 +76,15 @@ def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[P
     PlanChanged if runs of a different plan have started and `replan` is false; StoreError.
     """
     # Before the stored plan is read: other workers may save this plan, but train it only afterwards.
-    seen = judged_results(store.paths)
-    known = [run.id for run in requested.runs if run.id in seen or store.has_result(run.id)]
+    seen = {*judged_results(store.paths), *store.with_results(run.id for run in requested.runs)}
+    known = [run.id for run in requested.runs if run.id in seen]
     requested = Plan.model_validate({**dict(requested), "known": tuple(known)})
     stored = store.load_plan(requested.name)
     if stored is None:
         return requested, False
     if replan:
         return requested, True
-    if all(store.record(run.id).state == "pending" for run in stored.runs):
+    if all(record.state == "pending" for record in store.records(run.id for run in stored.runs).values()):
         return requested, False
     if requested.confirms and not {run.seed for run in stored.runs} & {run.seed for run in requested.runs}:
         return requested, True  # a later confirmation on fresh seeds, not a changed file

@@ -5,6 +5,7 @@ Subclasses supply the work: the runs of a plan, or the trials of a search.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sys
@@ -135,7 +136,8 @@ class Worker(ABC):
                 elif self._nothing_to_wait_for(time.monotonic() - idle_since):
                     break
                 else:
-                    self._wait(waits, time.monotonic() - idle_since)
+                    left = self._idle_allowed() - (time.monotonic() - idle_since)
+                    self.pause(waits, self.something_changed_here, left if left > 0 else math.inf)
                     waits += 1
             except StoreError as error:
                 # The work was released: some worker takes it again and resumes from its checkpoint.
@@ -203,13 +205,10 @@ class Worker(ABC):
         """Wait for the W&B mirror to finish."""
         self.mirror.close()
 
-    def _wait(self, waits: int, idle_s: float) -> None:
-        """Wait before the next look, after `waits` waits in a row."""
-        longest = self.options.poll_s * LONGEST_WAIT
-        seconds = min(longest, self.options.poll_s * 1.5 ** min(waits, 100)) * random.uniform(1 - JITTER, 1 + JITTER)
-        if (left := self._idle_allowed() - idle_s) > 0:
-            seconds = min(seconds, left)
-        self.stop.wait(seconds, self.something_changed_here)
+    def pause(self, waits: int, until: Callable[[], bool], longest_s: float = math.inf) -> None:
+        """Wait before the next look, after `waits` waits in a row, or until `until` is true, which is called often."""
+        seconds = self.options.poll_s * min(LONGEST_WAIT, 1.5 ** min(waits, 100)) * random.uniform(1 - JITTER, 1 + JITTER)
+        self.stop.wait(min(seconds, longest_s), until)
 
     def _idle_allowed(self) -> float:
         if self.options.idle is not None:

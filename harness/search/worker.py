@@ -191,13 +191,16 @@ class _Attempt:
 
     def _result(self, job: Job, should_prune: Callable[[Sequence[Mapping[str, Any]]], bool]) -> Result | None:
         """The run's result, trained by any worker, as are its steps; None: stopped or pruned."""
+        waits, notices = 0, self.worker.notices
         while not self.worker.stop():
+            notices.read()  # from now on, `rung` says that there is something new
             result = self.store.result(job.run_id)
             if result is not None:
                 return result
             self.taken.lease.check()
             if not self._train(job, should_prune):  # another worker trains the same run, or a step of it
-                self.worker.stop.wait(self.worker.options.poll_s)
+                self.worker.pause(waits, notices.rung)
+                waits += 1
             if self.pruned:
                 return None
         return self.store.result(job.run_id)

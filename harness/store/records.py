@@ -127,13 +127,22 @@ class Store(Catalog):
         return finished_record(run_id, result) if result else _unfinished(run_id, paths, watch)
 
     def records(self, run_ids: Iterable[str], watch: Watch | None = None) -> dict[str, Record]:
-        """`record` of each, in this order. Runs without a folder are pending: they cost no call each, only the listing of all."""
+        """`record` of each, in this order. Runs that have not begun are pending: they cost no call each."""
         ids = tuple(run_ids)
-        begun = set(atomic.names(self.paths.runs)) if len(ids) > FEW else None
-        return {
-            run_id: self.record(run_id, watch) if begun is None or run_id in begun else Record(run_id, "pending")
-            for run_id in ids
-        }
+        begun = {*self.begun(ids)}
+        return {run_id: self.record(run_id, watch) if run_id in begun else Record(run_id, "pending") for run_id in ids}
+
+    def begun(self, run_ids: Iterable[str]) -> list[str]:
+        """Those of the runs that may have a folder, in this order: of more than a few, by one listing of all runs."""
+        ids = tuple(run_ids)
+        if len(ids) <= FEW:
+            return [*ids]
+        present = {*atomic.names(self.paths.runs)}
+        return [run_id for run_id in ids if run_id in present]
+
+    def with_results(self, run_ids: Iterable[str]) -> list[str]:
+        """Those of the runs that have a result, readable or not, in this order."""
+        return [run_id for run_id in self.begun(run_ids) if self.has_result(run_id)]
 
     def has_result(self, run_id: str) -> bool:
         """Whether the run has a result, readable or not."""

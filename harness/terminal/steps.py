@@ -52,7 +52,7 @@ def commands(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> tuple
     for name, steps in by_name(plan_steps(plan, task, requested)).items():
         run = steps[0].run
         each = {one.run.id: len({needed.variant for needed in one.needed_by}) for one in steps}
-        done = sum(store.record(run_id).state == "completed" for run_id in each)
+        done = sum(record.state == "completed" for record in store.records(each).values())
         line = _line(store, plan, run.task, run.config, run.spec.seed, run.spec.data, run.id)
         found.append(CommandPreview(line, name, len(steps), done, max(each.values())))
     own = next(reversed(plan.program.steps), None)
@@ -90,14 +90,13 @@ class StepProgress:
     def update(self, waiting: Collection[str]) -> list[Event]:
         """Lines about steps that have started or finished. `waiting`: the ids of the runs that are still to be trained."""
         events: list[Event] = []
-        for run_id, step in self.steps.items():
+        wanted = (run_id for run_id, step in self.steps.items() if any(run.id in waiting for run in step.needed_by))
+        unfinished = [run_id for run_id in wanted if self._states.get(run_id) not in ("completed", "failed", "diverged")]
+        for run_id, record in self._store.records(unfinished).items():
             before = self._states.get(run_id)
-            if before in ("completed", "failed", "diverged") or not any(run.id in waiting for run in step.needed_by):
-                continue
-            record = self._store.record(run_id)
             self._states[run_id] = record.state
             if record.state != before and (before is not None or record.state == "running"):
-                events += self._event(step, record)
+                events += self._event(self.steps[run_id], record)
         return events
 
     def training(self) -> str:

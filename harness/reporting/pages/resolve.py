@@ -46,7 +46,7 @@ def _no_report(store: Store, plan: Plan) -> str:
 
 def _tuning_progress(store: Store, name: str, tuning: Plan) -> str:
     """The progress of a tuning whose comparison has not started."""
-    states = [store.record(run.id).state for run in tuning.runs]
+    states = [record.state for record in store.records(run.id for run in tuning.runs).values()]
     finished = sum(state in ("completed", "diverged") for state in states)
     failed = states.count("failed")
     lost = f", {failed:,d} failed (retry: --retry failed)" if failed else ""
