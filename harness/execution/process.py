@@ -72,7 +72,7 @@ class _Log(io.RawIOBase):
         self._lost = False  # the shared folder did not respond for so long that the run was given up
 
     def writable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def fileno(self) -> int:

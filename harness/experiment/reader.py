@@ -286,7 +286,7 @@ class Reader:
 
 def _only_in_resources(is_program: bool) -> str:
     """Why two variants that differ in resources are one, and what makes them two."""
-    said = ": resources are no part of a result"
+    said = ": resources are not part of a result"
     return f"{said} unless the command contains them, such as {{gpus}}" if is_program else said
 
 

@@ -193,13 +193,13 @@ class _Attempt:
         """The run's result, trained by any worker, as are its steps; None: stopped or pruned."""
         waits, notices = 0, self.worker.notices
         while not self.worker.stop():
-            notices.read()  # from now on, `rung` says that there is something new
+            notices.read()  # from now on, `has_new_here` shows that there is something new
             result = self.store.result(job.run_id)
             if result is not None:
                 return result
             self.taken.lease.check()
             if not self._train(job, should_prune):  # another worker trains the same run, or a step of it
-                self.worker.pause(waits, notices.rung)
+                self.worker.pause(waits, notices.has_new_here)
                 waits += 1
             if self.pruned:
                 return None

@@ -1,7 +1,7 @@
 """The results folder itself: opened, marked, and checked before anything is taken or finished in it.
 
 Only a command that begins work creates it. Everything later creates folders below it only while it is still there, and still the
-same (`harness.common.results_root`): a moved or unmounted folder is waited for, never made anew.
+same (`harness.common.results_root`): the process waits for a folder that was moved or unmounted; it never creates another one.
 """
 
 from __future__ import annotations

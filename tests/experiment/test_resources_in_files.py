@@ -139,7 +139,7 @@ def test_factors_and_components_may_request(tmp_path):
         ({"settings": ["resources.gpu=2"]}, "--set resources.gpu=2: resources.gpu: unknown configuration path; did you mean resources.gpus?"),
         ({"settings": ["resources.gpus=x"]}, "--set resources.gpus=x: resources.gpus: invalid value 'x'; expected an integer"),
         ({"command": "x {cpus} {knobs}"}, "task.command: {cpus} in a command, but no cpus requested; add resources: {cpus: 8}"),
-        ({"variants": {"a": {}, "b": {"resources": {"gpus": 2}}}}, "'b' is the same as 'a': resources are no part of a result unless the command contains them, such as {gpus}; remove or change one"),
+        ({"variants": {"a": {}, "b": {"resources": {"gpus": 2}}}}, "'b' is the same as 'a': resources are not part of a result unless the command contains them, such as {gpus}; remove or change one"),
         ({"tune": {"space": {"resources.gpus": [1, 2]}}}, "tune.space.resources.gpus: sets resources.gpus, which is equal for all compared settings"),
         ({"command": "x {gpus} {knobs}", "task": {"knobs": {"resources.gpus": 1}}}, "task.knobs.resources.gpus: 'resources.gpus' is the setting for {gpus}; use another name"),
     ],

@@ -31,6 +31,6 @@ def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
             command, env=environment, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:  # the job's end will end them
-        print(f"--- processes that srun started could not be asked to end: {error}", flush=True)
+        print(f"--- processes that srun started could not be stopped: {error}", flush=True)
         return ""
     return done.stdout
