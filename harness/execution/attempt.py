@@ -22,7 +22,8 @@ from harness.execution.process import output_to, use_threads
 from harness.store import atomic, checkpoint, environments, provenance, root
 from harness.store.lease import Lease, SupersededError
 from harness.store.paths import RunPaths
-from harness.store.records import Result, encode, read_rows, sealed, write_rows
+from harness.store.records import Result, encode, read_rows, write_rows
+from harness.store.result_seal import sealed
 from harness.tasks import environment
 from harness.tasks.protocol import Training, TrainingFailed, with_optional_members
 

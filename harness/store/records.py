@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -15,7 +14,6 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.errors import InputError, StoreError
-from harness.experiment.run_id import canonical_json
 from harness.store import atomic, checkpoint, lease
 from harness.store import root as store_root
 from harness.store.catalog import Catalog
@@ -47,7 +45,7 @@ class Result(BaseModel):
     checksums: Mapping[str, str] = {}  # file name -> SHA-256 of the files when the run finished
     taken: Mapping[str, int] = Field({}, exclude_if=lambda value: not value)  # metric -> the epoch of its value, if not the last
     provenance_digest: str | None = None  # `provenance.content_digest` of provenance.json; None in results from before it
-    seal: str | None = None  # `seal` of all other fields; None in results from before it
+    seal: str | None = None  # `result_seal.seal` of all other fields; None in results from before it
 
     @model_serializer(mode="wrap")
     def _without_a_step_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -181,18 +179,6 @@ class Store(Catalog):
             atomic.move(paths.result, paths.earlier_result(held.number))
         except FileNotFoundError as error:
             raise atomic.unusable(paths.result, "be archived", error) from error
-
-
-def seal(result: Result) -> str:
-    """SHA-256 over the fields of result.json except `seal`, as they are in the file (fields that it lacks do not count)."""
-    content = result.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"seal"})
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
-
-
-def sealed(result: Result) -> Result:
-    """`result` with its seal, with every field set as it will be in the file."""
-    whole = Result.model_validate(result.model_dump(mode="json", by_alias=True))
-    return Result.model_validate({**whole.model_dump(mode="json", by_alias=True), "seal": seal(whole)})
 
 
 def encode(value: Any) -> Value:

@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.store.records import Result, Value, decode, seal
+from harness.store.records import Result, Value, decode
+from harness.store.result_seal import seal
 from harness.tasks.results import best_epoch
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.store.check.result import altered, contradictions, facts, totals_of
-from harness.store.records import Result, sealed
+from harness.store.records import Result
+from harness.store.result_seal import sealed
 from harness.store.run_summary import summary
 
 ROWS: list[dict[str, Any]] = [{"epoch": n, "score": 40.0 + n * n, "loss": 1.0 / n, "seconds": 0.5} for n in range(1, 9)]
