@@ -14,28 +14,24 @@ toy task, which trains in milliseconds.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from record import write
 from system_calls import Call, attached, read, require_strace, traced
+from toy_workers import EXPERIMENT, HERE, PENDING, closed, planned, running, wait_for, worker_arguments, worker_environment
 
-from harness.execution.recording import save_plan
-from harness.experiment import load_experiment
-from harness.experiment.plan import Plan, make_plan
+from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store import lease as leases
 from harness.store.holder import Holder
@@ -47,15 +43,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
 from examples import toy_rows, write_run
 
-HERE = Path(__file__).parent
-TESTS = HERE.parent / "tests"
-EXPERIMENT = """
-question: What does a look at the plan cost?
-task: gated_toy:GATED
-factors: {effect: [0, 1]}
-seeds: 1000
-"""
-PENDING = 2_000
 RUNS = {1: 20, 10: 5, 100: 2}  # workers -> runs that each takes after its first one
 WAITING = (1, 10, 100)  # runs that another machine trains
 WAIT_S = (15.0, 60.0, 240.0)  # from a worker's start: it waits; it has waited for a minute; the end
@@ -295,58 +282,6 @@ def operations(root: Path, entries: int) -> dict[str, dict[str, float]]:
         elif call.path is not None and name:
             counts[name] += 1
     return {"calls": dict(counts), "milliseconds": {name: round(float(text), 4) for name, text in times.items()}}
-
-
-# Processes
-
-
-def planned(root: Path) -> tuple[Store, Plan]:
-    """A results folder with a plan of 2,000 pending runs."""
-    store, experiment = Store.open(root), root.with_name("folder.yaml")
-    experiment.write_text(EXPERIMENT)
-    plan = make_plan(load_experiment(experiment))
-    assert len(plan.runs) == PENDING
-    save_plan(store, plan, replaces=False)
-    return store, plan
-
-
-def worker_arguments(store: Store, plan: Plan) -> list[str]:
-    return [str(store.paths.plan(plan.name)), "--track", "none", "--threads", "1"]
-
-
-def worker_environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE, TESTS, HERE.parent))), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-@contextmanager
-def running(command: Sequence[str], gate: Path, runs: int = 1) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command meanwhile, with the variables of gated_toy; its process group is asked to stop at the end, then killed."""
-    environment = {**worker_environment(), "GATED_TOY": str(gate), "GATED_TOY_RUNS": str(runs)}
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, env=environment) as process:
-        try:
-            yield process
-        finally:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with suppress(subprocess.TimeoutExpired, ProcessLookupError):
-                    os.killpg(process.pid, number)
-                    process.wait(timeout=10)
-
-
-@contextmanager
-def closed(gate: Path) -> Iterator[None]:
-    """The folder in which the first runs of gated_toy wait meanwhile."""
-    gate.mkdir()
-    with (gate / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def wait_for(process: subprocess.Popen[bytes], gate: Path, workers: int) -> None:
-    """Wait until so many workers that the process has started wait at the gate."""
-    while len(list(gate.iterdir())) - 1 < workers:
-        if process.poll() is not None:
-            raise RuntimeError(f"the workers ended with code {process.returncode} before their first runs")
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":
