@@ -80,11 +80,15 @@ def field_of(name: str) -> str:
 
 
 def largest(of: Iterable[Resources]) -> Resources:
-    """Of each resource the largest request: enough for each of them."""
+    """Of each resource the largest request: enough for each of them.
+
+    Who requests no number of GPUs needs one where it trains on GPUs, so requests of 0 do not speak for it.
+    """
     each = tuple(of)
 
     def most(name: str) -> int | None:
         return max((value for one in each if (value := getattr(one, name)) is not None), default=None)
 
+    gpus = most("gpus") or None if any(one.gpus is None for one in each) else most("gpus")
     memory = max((one for one in each if one.memory is not None), key=lambda one: one.memory_bytes or 0, default=NOTHING).memory
-    return Resources(gpus=most("gpus"), cpus=most("cpus"), memory=memory, nodes=most("nodes"))
+    return Resources(gpus=gpus, cpus=most("cpus"), memory=memory, nodes=most("nodes"))

@@ -4,13 +4,15 @@ import pytest
 import yaml
 
 from harness.errors import InputError
+from harness.execution.machine.gpus import Gpu
+from harness.execution.machine.slots import Machine, Size
 from harness.experiment import load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
 from harness.experiment.resources import needed, of_variant
 from harness.experiment.steps import by_name, plan_steps
 from harness.experiment.study import make_study
-from harness.tasks.resources import Resources
+from harness.tasks.resources import NOTHING, Resources
 
 METRICS = {"loss": {"goal": "minimize", "text": "loss {value}"}}
 PLAIN = "{python} train.py {knobs} --seed={seed}"
@@ -177,10 +179,10 @@ def test_a_setting_of_a_python_task_is_meant_by_variants_and_the_top_level_by_th
     assert make_plan(load_experiment(path, None, ["resources.cpus=2"])).variants["base"]["resources"]["cpus"] == 2
 
 
-def stepped(folder, pretrain=None, **keys):
+def stepped(folder, pretrain=None, finetune="x {gpus} {steps.pretrain} {rate}", **keys):
     steps = {
         "pretrain": {"command": "x {gpus} {run_dir}", **(pretrain or {})},
-        "finetune": {"command": "x {gpus} {steps.pretrain} {rate}", "metrics": METRICS},
+        "finetune": {"command": finetune, "metrics": METRICS},
     }
     program = {"steps": steps, "knobs": {"rate": 0.1}}
     path = folder / "two.yaml"
@@ -199,6 +201,13 @@ def test_what_a_step_requests_wins_for_it_and_it_is_shared_then(tmp_path):
     assert {label: each.gpus for label, each in needed(plan).items()} == {"a": 4, "b": 4}
     other = stepped(tmp_path, {"resources": {"gpus": 8}}, variants=variants)
     assert plan_steps(other).keys() != plan_steps(plan).keys()
+
+
+def test_a_step_without_gpus_leaves_one_to_the_steps_that_request_no_number(tmp_path):
+    plan = stepped(tmp_path, {"resources": {"gpus": 0}}, "x {steps.pretrain} {rate}")
+    assert needed(plan) == {"base": NOTHING}
+    assert of_variant(plan, "base") == Resources(gpus=1)
+    assert Size.of(needed(plan), "cuda", Machine((Gpu("0"),), 4, None)).gpus == 1
 
 
 def test_a_variant_that_requests_nothing_has_one_gpu_where_others_request_some(tmp_path):

@@ -22,6 +22,12 @@ def test_the_largest_of_each_is_enough_for_all() -> None:
     assert largest([]) == NOTHING
 
 
+def test_a_request_of_no_gpu_does_not_speak_for_those_that_request_no_number() -> None:
+    assert largest([Resources(gpus=0, cpus=1), NOTHING]) == Resources(cpus=1)
+    assert largest([Resources(gpus=0), Resources(gpus=2), NOTHING]) == Resources(gpus=2)
+    assert largest([Resources(gpus=0), Resources(gpus=0, cpus=2)]) == Resources(gpus=0, cpus=2)
+
+
 @pytest.mark.parametrize(("memory", "size"), [("64G", 64 * 2**30), ("512M", 2**29), ("1T", 2**40), ("2048K", 2**21)])
 def test_memory_is_a_number_with_a_unit(memory: str, size: int) -> None:
     assert Resources(memory=memory).memory_bytes == size

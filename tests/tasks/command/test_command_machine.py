@@ -36,7 +36,7 @@ def test_a_program_sees_as_many_gpus_as_its_run_requests(resources, environment,
 
 
 def test_a_run_on_the_cpu_sees_no_gpu():
-    hidden = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+    hidden = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "-1"}
     assert visible_gpus("cpu", TWO, {"CUDA_VISIBLE_DEVICES": "0,1"}) == hidden
 
 
