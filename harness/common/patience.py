@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.common import results_root
-from harness.errors import StoreError
+from harness.errors import Interrupted, StoreError
 
 TRANSIENT = frozenset(
     {
@@ -76,6 +76,17 @@ def waiting_up_to(limit_s: float, stopped: Callable[[], bool] | None = None) -> 
 
 
 @contextmanager
+def interrupted_past_it() -> Iterator[None]:
+    """Inside, a folder that does not respond for longer than that interrupts the command: Interrupted instead of StoreError."""
+    try:
+        yield
+    except StoreError as error:
+        if is_transient(error):
+            raise Interrupted(f"{error}; the same command continues") from error
+        raise
+
+
+@contextmanager
 def without_waiting() -> Iterator[None]:
     """Inside, operations of this thread are tried once: for heartbeats, which have their own rhythm."""
     before, _inside.repeat = _is_inside(), True
@@ -107,6 +118,16 @@ def repeat(path: Path, operation: Callable[[], ResultT], limit_s: float | None =
             first = error
         limit_s = _patience.limit_s if limit_s is None else min(limit_s, _patience.limit_s)
         return _until_answered(path, operation, first, limit_s, _silence if silent else _say)
+
+
+def answered(path: Path, operation: Callable[[], ResultT], what: str = "be read") -> ResultT:
+    """`repeat`, but StoreError if the folder never responds: `path` cannot `what`. Other OSErrors are raised as they are."""
+    try:
+        return repeat(path, operation)
+    except OSError as error:
+        if is_transient(error):
+            raise unusable(path, what, error) from error
+        raise
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:

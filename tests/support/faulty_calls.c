@@ -119,7 +119,15 @@ OPENING_AT(openat)
 OPENING_AT(openat64)
 
 ssize_t read(int fd, void *to, size_t n) { REAL(read); CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n)); }
-ssize_t write(int fd, const void *from, size_t n) {
+ssize_t pread(int fd, void *to, size_t n, off_t at) {
+    REAL(pread);
+    CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n, at));
+}
+ssize_t pread64(int fd, void *to, size_t n, off64_t at) {
+    REAL(pread64);
+    CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n, at));
+}
+ssize_t write(int fd, const void *from, size_t n) { /* its reply is never lost: an append has no second try */
     REAL(write);
     if (fails(is_ours(fd), "write")) { errno = number; return -1; }
     return real(fd, from, n);
@@ -139,6 +147,8 @@ int close(int fd) {
     if (is_bad) { errno = number; return -1; }
     return got;
 }
+int truncate64(const char *p, off64_t n) { REAL(truncate64); CALL(int, -1, below(p), "truncate", real(p, n)); }
+int access(const char *p, int mode) { REAL(access); CALL(int, -1, below(p), "access", real(p, mode)); }
 int ftruncate64(int fd, off64_t n) { REAL(ftruncate64); CALL(int, -1, is_ours(fd), "truncate", real(fd, n)); }
 int rename(const char *a, const char *b) { REAL(rename); CALL(int, -1, below(a) || below(b), "rename", real(a, b)); }
 int link(const char *a, const char *b) { REAL(link); CALL(int, -1, below(b), "link", real(a, b)); }
