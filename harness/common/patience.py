@@ -61,6 +61,7 @@ class _Patience:
 
 
 _patience = _Patience(COMMAND_S, lambda: False)
+_stderr: int | None = None  # None: sys.stderr
 _inside = threading.local()  # `.repeat`: whether this thread is inside `repeat`
 
 
@@ -73,6 +74,17 @@ def waiting_up_to(limit_s: float, stopped: Callable[[], bool] | None = None) -> 
         yield
     finally:
         _patience = before
+
+
+@contextmanager
+def saying_on(descriptor: int) -> Iterator[None]:
+    """Inside, messages go to this file descriptor: stderr itself while a run prints to its log, which may not respond either."""
+    global _stderr  # noqa: PLW0603 - one for the process
+    before, _stderr = _stderr, descriptor
+    try:
+        yield
+    finally:
+        _stderr = before
 
 
 @contextmanager
@@ -207,4 +219,7 @@ def _silence(_text: str) -> None:
 
 def _say(text: str) -> None:
     with suppress(OSError, StoreError, ValueError):  # stderr may be a file in that folder
-        print(text, file=sys.stderr, flush=True)
+        if _stderr is not None:
+            os.write(_stderr, f"{text}\n".encode())
+        else:
+            print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
 `python -m faulty PLAN ...` is that server (with the compiled faulty_calls.c preloaded): it trains these plans, so that everything
 is imported and known, then reads one JSON object a line from standard input, `{"plan", "options", "first", "last", "error",
-"reply", "function", "burst"}`, trains that plan in a fork of itself, and answers with `{"code", "calls", "names", "said"}`.
+"reply", "function", "burst"}`, trains that plan in a fork of itself, and answers with `{"code", "calls", "said"}`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,11 +28,10 @@ SOURCE = TESTS / "support" / "faulty_calls.c"
 
 @dataclass(frozen=True)
 class Trained:
-    """How a worker ended: exit code, number and names of the calls that could fail, its messages."""
+    """How a worker ended: exit code, the calls that could fail (function:file), its messages."""
 
     code: int
-    calls: int
-    names: tuple[str, ...]
+    calls: tuple[str, ...]
     said: str
 
 
@@ -71,11 +71,19 @@ class Server:
         self._process.stdin.write(json.dumps({**words, "function": function, "burst": burst, "options": options or {}}) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
-        return Trained(answer["code"], answer["calls"], tuple(answer["names"].split()), answer["said"])
+        return Trained(answer["code"], tuple(answer["calls"].splitlines()), answer["said"])
 
     def close(self) -> None:
         """End it."""
         self._process.communicate()
+
+
+def call_sites(calls: Sequence[str]) -> list[int]:
+    """The numbers, from 1, of calls that differ from all earlier ones in function, kind of file, or the call before them."""
+    kinds = [re.sub(r"[0-9a-f]{8,}|[0-9]+", "#", call) for call in calls]
+    return sorted(
+        {pair: number for number, pair in reversed([*enumerate(zip(["", *kinds], kinds, strict=False), start=1)])}.values()
+    )
 
 
 @contextmanager
@@ -106,7 +114,7 @@ def _train(words: dict[str, Any], answer: int) -> int:
         if words["burst"]:
             library.faulty_burst(*words["burst"], words["error"])
         code = worker.main([words["plan"], *OPTIONS, "--options-json", json.dumps(words["options"])])
-        found = {"code": code, "calls": library.faulty_calls(), "names": library.faulty_names().decode()}
+        found = {"code": code, "calls": library.faulty_names().decode()}
         library.faulty_arm(-1, -1, 0, 0, b"")
         sys.stderr.flush()
         said.seek(0)
@@ -127,7 +135,7 @@ def main(argv: Sequence[str]) -> int:
             os._exit(_train(json.loads(line), answer))
         _, status = os.waitpid(pid, 0)
         if status:
-            os.write(answer, json.dumps({"code": -1, "calls": 0, "names": "", "said": f"status {status}"}).encode() + b"\n")
+            os.write(answer, json.dumps({"code": -1, "calls": "", "said": f"status {status}"}).encode() + b"\n")
     return 0
 
 
