@@ -64,6 +64,7 @@ def sync(
     """
     from harness.common.durations import duration
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
+    from harness.store import atomic
     from harness.store.records import Store
     from harness.terminal import shell
     from harness.tracking.deliver import list_deliveries
@@ -79,7 +80,7 @@ def sync(
     run_ids, plans = chosen(store, names or [])
     parcels = list_deliveries(store, run_ids, uploads)
     reported = [plan for plan in plans if "report" in uploads]
-    reports = [plan.name for plan in reported if store.paths.report(plan.name).is_dir()]
+    reports = [plan.name for plan in reported if atomic.is_folder(store.paths.report(plan.name))]
     lacking = [f"{parcel.run_id}: no {kind} ({REASONS[kind]})" for parcel in parcels for kind in parcel.lacking]
     lacking += [
         f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan.name not in reports
@@ -158,6 +159,7 @@ def _delivered(
 ) -> tuple[list[dict[str, Any]], bool]:
     """The result of each upload, and whether all were tried in time. A child process uploads: wandb has no time limit."""
     from harness.common import python_command
+    from harness.common.patience import repeat
     from harness.store import atomic
     from harness.terminal import shell
     from harness.tracking.session import end_session
@@ -168,7 +170,7 @@ def _delivered(
     results: list[dict[str, Any]] = []
     in_time, until = True, time.monotonic() + seconds
     try:
-        errors = log.open("ab")
+        errors = repeat(log, lambda: log.open("ab"))
     except OSError as error:
         raise atomic.unusable(log, "be written", error) from error
     with errors:

@@ -111,11 +111,12 @@ def _repeat(store: Store, run_id: str, device: choices.Device) -> Repetition:
 def find_folder(store: Store, start: str) -> str:
     """The id of the run folder whose name starts with `start`. Raises InputError when none or several do."""
     from harness.errors import InputError
+    from harness.store import atomic
     from harness.store.paths import RUN_ID_START
 
     if not RUN_ID_START.fullmatch(start):
         raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
-    found = sorted(path.name for path in store.paths.runs.glob(f"{start}*") if RUN_ID_START.fullmatch(path.name))
+    found = [path.name for path in atomic.matches(store.paths.runs, f"{start}*") if RUN_ID_START.fullmatch(path.name)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -24,7 +24,6 @@ from harness.errors import (
     EXIT_OK,
     EXIT_RUNS_FAILED,
     InputError,
-    Interrupted,
     PlanChanged,
     StoreError,
 )
@@ -140,14 +139,10 @@ def worker(
     if options.with_parent:
         stop.with_parent()
     try:
-        with patience.waiting_up_to(patience.WORKER_S, stop):
+        with patience.interrupted_past_it(), patience.waiting_up_to(options.patience_s, stop):
             store, work = open_work(plan)
             with _own_gpus(work, options):
                 code = _work(store, work, options, stop)
-    except StoreError as error:
-        if patience.is_transient(error):
-            raise Interrupted(f"{error}; the same command continues") from error
-        raise
     except AcceleratorUnusableError:
         # A new program in the same process gets a new accelerator context.
         words = [str(plan), *options.after(time.monotonic() - began).arguments()]

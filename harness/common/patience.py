@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.common import results_root
-from harness.errors import StoreError
+from harness.errors import Interrupted, StoreError
 
 TRANSIENT = frozenset(
     {
@@ -61,6 +61,7 @@ class _Patience:
 
 
 _patience = _Patience(COMMAND_S, lambda: False)
+_stderr: int | None = None  # None: sys.stderr
 _inside = threading.local()  # `.repeat`: whether this thread is inside `repeat`
 
 
@@ -73,6 +74,28 @@ def waiting_up_to(limit_s: float, stopped: Callable[[], bool] | None = None) -> 
         yield
     finally:
         _patience = before
+
+
+@contextmanager
+def saying_on(descriptor: int) -> Iterator[None]:
+    """Inside, messages go to this file descriptor: stderr itself while a run prints to its log, which may not respond either."""
+    global _stderr  # noqa: PLW0603 - one for the process
+    before, _stderr = _stderr, descriptor
+    try:
+        yield
+    finally:
+        _stderr = before
+
+
+@contextmanager
+def interrupted_past_it() -> Iterator[None]:
+    """Inside, a folder that does not respond for longer than that interrupts the command: Interrupted instead of StoreError."""
+    try:
+        yield
+    except StoreError as error:
+        if is_transient(error):
+            raise Interrupted(f"{error}; the same command continues") from error
+        raise
 
 
 @contextmanager
@@ -107,6 +130,16 @@ def repeat(path: Path, operation: Callable[[], ResultT], limit_s: float | None =
             first = error
         limit_s = _patience.limit_s if limit_s is None else min(limit_s, _patience.limit_s)
         return _until_answered(path, operation, first, limit_s, _silence if silent else _say)
+
+
+def answered(path: Path, operation: Callable[[], ResultT], what: str = "be read") -> ResultT:
+    """`repeat`, but StoreError if the folder never responds: `path` cannot `what`. Other OSErrors are raised as they are."""
+    try:
+        return repeat(path, operation)
+    except OSError as error:
+        if is_transient(error):
+            raise unusable(path, what, error) from error
+        raise
 
 
 def unusable(path: Path, what: str, error: OSError) -> StoreError:
@@ -186,4 +219,7 @@ def _silence(_text: str) -> None:
 
 def _say(text: str) -> None:
     with suppress(OSError, StoreError, ValueError):  # stderr may be a file in that folder
-        print(text, file=sys.stderr, flush=True)
+        if _stderr is not None:
+            os.write(_stderr, f"{text}\n".encode())
+        else:
+            print(text, file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.common import results_root
 from harness.errors import DeviceError, HarnessError, Interrupted, StoreError
 from harness.execution import failures, outcomes
 from harness.execution.job import AttemptOptions, Job, Row
@@ -139,9 +140,16 @@ class _Attempt:
         except (StoreError, Interrupted, SupersededError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and self._is_hiccup(error):
+                raise atomic.unusable(Path(error.filename), "be used", error) from error
             return self._failure_result(error)
         finally:
             training.close()
+
+    def _is_hiccup(self, error: OSError) -> bool:
+        """Whether it says that the results folder, where the task keeps its files, does not respond: no fault of the run."""
+        inside = isinstance(error.filename, str) and results_root.root_of(Path(error.filename)) is not None
+        return inside and atomic.is_transient(error)
 
     def _add_row(self, row: Row) -> str | None:
         """Keep a row. Returns which of the task's metrics is not finite; None: all are."""

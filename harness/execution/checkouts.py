@@ -13,6 +13,7 @@ from harness.execution.stages import next_plan
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
 from harness.experiment.study import Study
+from harness.store import atomic
 from harness.store.check.folder import all_plans
 from harness.store.records import Store
 from harness.store.trial_runs import memberships, steps_of_trials
@@ -44,7 +45,7 @@ def disposable(store: Store, *, everything: bool = False) -> list[Disposable]:
     folder = store.paths.checkouts.resolve()
     needed = frozenset() if everything else _needed(store)
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in atomic.matches(folder, "*.json"):
         key = path.with_suffix("")
         marker = place.read_marker(key)
         if marker is not None and marker.commit not in needed:

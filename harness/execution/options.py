@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.common.durations import PositiveSeconds, Seconds
+from harness.common.patience import WORKER_S
 from harness.common.validation import shape_of, show, suggestion
 from harness.errors import EXIT_RUNS_FAILED, InputError
 from harness.store.lease import Timing
@@ -40,6 +41,7 @@ class WorkerOptions(BaseModel):
     poll_s: PositiveSeconds = 1.0
     beat_s: PositiveSeconds = Timing.beat_s
     stale_s: PositiveSeconds = Timing.stale_s
+    patience_s: Seconds = WORKER_S  # longest wait for a results folder that does not respond or is away, for each operation
     one_stage: bool = False  # do not train the plans that follow
     with_parent: bool = False  # stop when standard input is closed
     runs_failed_code: int = EXIT_RUNS_FAILED  # the exit code for "some run failed"

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any
 
+from harness.common import patience
 from harness.common.patience import is_transient, repeat, unusable
 from harness.errors import StoreError
 from harness.store import atomic
@@ -44,11 +45,12 @@ def output_to(log: Path) -> Iterator[None]:
         with _Log(log) as raw:
             saved = [(number, os.dup(number)) for number in (1, 2)]
             try:
+                stderr = saved[1][1]
                 for number, _ in saved:
                     os.dup2(raw.fileno(), number)
                 stream = io.TextIOWrapper(io.BufferedWriter(raw), errors="backslashreplace", line_buffering=True)
                 try:
-                    with redirect_stdout(stream), redirect_stderr(stream):
+                    with redirect_stdout(stream), redirect_stderr(stream), patience.saying_on(stderr):
                         yield
                 finally:
                     stream.flush()
@@ -84,8 +86,7 @@ class _Log(io.RawIOBase):
         if self._lost:
             return len(data)
         try:
-            # Silent: a message would be printed here.
-            return repeat(self._path, lambda: self._append(data), silent=True)
+            return repeat(self._path, lambda: self._append(data))
         except (OSError, StoreError) as error:
             self._lost = is_transient(error)
             if self._lost and isinstance(error, OSError):

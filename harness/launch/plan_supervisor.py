@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.analysis.look_levels import levels_for
+from harness.common import patience
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
@@ -36,6 +37,7 @@ Records = Mapping[str, Record]
 READ_AT_ONCE = 2  # running runs, twice a second
 
 
+@patience.interrupted_past_it()
 def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], replan: bool = False) -> PlanOutcome:
     """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to; a worker a slot.
 

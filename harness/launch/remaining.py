@@ -11,6 +11,7 @@ from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.search.stored_trials import read_trials
 from harness.search.trials import counted
+from harness.store import atomic
 from harness.store.records import Store
 
 
@@ -28,7 +29,7 @@ def runs_left(store: Store, plan: Plan, options: WorkerOptions) -> int:
 def trials_left(store: Store, study: Study, url: str | None, options: WorkerOptions) -> int:
     """Trials without a result, or runs of the confirmation; for a search that is not saved yet, all trials."""
     paths = store.paths.study(study.name)
-    trials = counted((read_trials(paths, study, url) or []) if paths.spec.exists() else [])
+    trials = counted((read_trials(paths, study, url) or []) if atomic.exists(paths.spec) else [])
     left = study.trials - sum(trial.finished for trial in trials)
     left += sum(trial.retriable for trial in trials) if options.retry else 0
     if left > 0 or study.confirm is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+from harness.common import patience
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, SEVERITY, PlanChanged
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
@@ -29,6 +30,7 @@ from harness.tasks.protocol import result_metrics
 from harness.terminal.live_search import progress
 
 
+@patience.interrupted_past_it()
 def supervise_search(
     store: Store, study: Study, options: WorkerOptions, slots: Sequence[Slot], *, url: str | None = None, replan: bool = False
 ) -> SearchOutcome:

@@ -56,7 +56,8 @@ def supervise(
     """
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, slots, work.accelerator, options.replaced(one_stage=True, track="none"))
-    with mirror, _forward_signals(pool), pool, view:
+    patient = patience.waiting_up_to(options.patience_s, lambda: pool.asked_to_stop)
+    with patient, mirror, _forward_signals(pool), pool, view:
         state = work.read()
         view.update(state)
         report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
@@ -72,13 +73,12 @@ def supervise(
             try:
                 with patience.waiting_up_to(0.0):  # the children must still be looked after
                     state = work.read()
+                    view.update(state)
+                    if report is not None:
+                        report.update(work.finished(state))
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
-            view.update(state)
-            if report is not None:
-                report.update(work.finished(state))
-        with patience.waiting_up_to(patience.WORKER_S):
-            state = work.read_whole()
+        state = work.read_whole()
         view.update(state)
     return state, pool
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.common.patience import repeat
 from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.paths import Paths
@@ -48,16 +49,17 @@ def new_folder(paths: Paths, name: str) -> Path:
     """Create the folder of a new submission. Raises StoreError."""
     parent = paths.submissions(name)
     atomic.make_folder(parent)
-    number = max((int(path.name) for path in parent.iterdir() if path.name.isdigit()), default=0) + 1
+    number = max((int(name) for name in atomic.names(parent) if name.isdigit()), default=0) + 1
     while True:
+        folder = parent / str(number)
         try:
-            (parent / str(number)).mkdir()
+            repeat(folder, folder.mkdir)
         except FileExistsError:  # created by another submission meanwhile
             number += 1
         except OSError as error:
-            raise atomic.unusable(parent / str(number), "be made", error) from error
+            raise atomic.unusable(folder, "be made", error) from error
         else:
-            return parent / str(number)
+            return folder
 
 
 def save(folder: Path, submission: Submission) -> None:
@@ -69,7 +71,7 @@ def load_all(paths: Paths, name: str) -> tuple[list[Submission], list[StoreError
     """The submissions of a plan or search, oldest first, and the errors of unreadable ones."""
     found: list[Submission] = []
     errors: list[StoreError] = []
-    folders = [path for path in paths.submissions(name).glob("*") if path.name.isdigit()]
+    folders = [path for path in atomic.matches(paths.submissions(name), "*") if path.name.isdigit()]
     for folder in sorted(folders, key=lambda path: int(path.name)):
         try:
             found.append(atomic.read_json(folder / "submission.json", Submission))

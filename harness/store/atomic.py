@@ -7,13 +7,10 @@ here is repeated for a while (`harness.common.patience`), with care for steps th
 
 from __future__ import annotations
 
-import errno
-import fnmatch
 import hashlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +18,21 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.common import patience
+from harness.common import patience, shared_files
 from harness.common.patience import repeat
 from harness.common.results_root import create_folder
 from harness.errors import StoreError
 from harness.store.temporaries import TEMPORARY, Fence, Writer, discard, flush_folder, link, written
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-REPLACED = (errno.ENOENT, errno.ESTALE)  # another machine removed or replaced the file; ESTALE: over NFS, while it was read
 unusable, is_transient = patience.unusable, patience.is_transient
+read_bytes, read_with_status, names, matches = (
+    shared_files.read_bytes,
+    shared_files.read_with_status,
+    shared_files.names,
+    shared_files.matches,
+)
+status, exists, is_file, is_folder = shared_files.status, shared_files.exists, shared_files.is_file, shared_files.is_folder
 
 
 def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write) -> None:
@@ -82,21 +85,6 @@ def read_json(path: Path, model: type[ModelT]) -> ModelT:
     return parse_json(read_bytes(path), path, model)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of `path`. Raises FileNotFoundError, StoreError."""
-    return read_with_status(path)[0]
-
-
-def read_with_status(path: Path) -> tuple[bytes, os.stat_result]:
-    """The content of `path`, and its size and time. Raises FileNotFoundError, StoreError."""
-    try:
-        return repeat(path, lambda: _read(path))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise unusable(path, "be read", error) from error
-
-
 def parse_json(data: bytes, path: Path, model: type[ModelT]) -> ModelT:
     """Validate `data`, which was read from `path`. Raises StoreError."""
     try:
@@ -132,56 +120,6 @@ def make_folder(path: Path) -> None:
         repeat(path, lambda: create_folder(path))
     except OSError as error:
         raise unusable(path, "be created", error) from error
-
-
-def names(folder: Path) -> list[str]:
-    """The names in `folder`, in no order; none if it does not exist. Raises StoreError."""
-    try:
-        return repeat(folder, lambda: os.listdir(folder))  # noqa: PTH208 - one object a name would be made for nothing
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise unusable(folder, "be read", error) from error
-
-
-def status(path: Path) -> os.stat_result | None:
-    """Size, time and inode of `path`, links followed; None if it does not exist. Raises StoreError."""
-    try:
-        return repeat(path, path.stat)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise unusable(path, "be read", error) from error
-
-
-def exists(path: Path) -> bool:
-    """Whether `path` exists. Raises StoreError."""
-    return status(path) is not None
-
-
-def is_file(path: Path) -> bool:
-    """Whether `path` is a file or a link to one. Raises StoreError."""
-    found = status(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder or a link to one. Raises StoreError."""
-    found = status(path)
-    return found is not None and stat.S_ISDIR(found.st_mode)
-
-
-def matches(folder: Path, pattern: str) -> list[Path]:
-    """The paths below `folder` that match a pattern of names such as `*/spec.json`, sorted. Raises StoreError."""
-    head, _, rest = pattern.partition("/")
-    found = (
-        [folder / name for name in sorted(names(folder)) if fnmatch.fnmatchcase(name, head)]
-        if _is_pattern(head)
-        else [folder / head]
-    )
-    if rest:
-        return [path for inner in found if is_folder(inner) for path in matches(inner, rest)]
-    return found if _is_pattern(head) else [path for path in found if exists(path)]
 
 
 def remove(path: Path) -> None:
@@ -241,34 +179,6 @@ def _move(source: Path, target: Path, inode: int) -> None:
         # If a reply was lost, it was moved already.
         if (found := status(target)) is None or found.st_ino != inode:
             raise
-
-
-def _read(path: Path) -> tuple[bytes, os.stat_result]:
-    try:
-        return _read_once(path)
-    except OSError as error:
-        if error.errno != errno.ESTALE:
-            raise
-    return _read_once(path)  # another machine replaced the file while it was read: open the new one
-
-
-def _read_once(path: Path) -> tuple[bytes, os.stat_result]:
-    # As few calls as possible, since each may be a request to a file server.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        file = os.fstat(descriptor)
-        parts = []
-        while part := os.read(descriptor, max(file.st_size + 1, 4096)):
-            parts.append(part)
-            if len(part) == file.st_size:
-                break
-        return b"".join(parts), file
-    finally:
-        os.close(descriptor)
-
-
-def _is_pattern(name: str) -> bool:
-    return any(mark in name for mark in "*?[")
 
 
 def _schema(data: bytes) -> int | None:

@@ -20,6 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.common.patience import answered
 from harness.errors import StoreError
 from harness.experiment.run_id import Spec
 from harness.store import atomic
@@ -85,7 +86,7 @@ class RunTables:
 def load_tables(store: Store, run_ids: Sequence[str]) -> RunTables:
     """The current state of the runs `run_ids`, in that order. Raises StoreError for unreadable files."""
     # Stamps are taken before reading: a file that changes in between has another stamp next time.
-    stamps = {run_id: _stamp(f"{store.paths.runs}/{run_id}") for run_id in run_ids}
+    stamps = answered(store.paths.runs, lambda: {run_id: _stamp(f"{store.paths.runs}/{run_id}") for run_id in run_ids})
     cached = _read(store.paths.frames)
     known = list(zip(cached.column("id"), cached.column("stamp"), strict=True)) if cached else []
     current = {run_id: place for place, (run_id, stamp) in enumerate(known) if stamps.get(run_id) == stamp}
@@ -129,7 +130,9 @@ def _stamp(folder: str) -> str | None:
             # Path.stat takes twice as long, and this is called 30,000 times.
             status = os.stat(f"{folder}/{name}")  # noqa: PTH116
             parts.append(f"{status.st_ctime_ns}:{status.st_size}:{status.st_ino}")
-        except OSError:
+        except OSError as error:
+            if atomic.is_transient(error):
+                raise
             if name == RESULT:
                 return None
             parts.append("none")
@@ -292,9 +295,8 @@ def _read(path: Path) -> RunTables | None:
     import pyarrow.compute as pc
 
     try:
-        with pa.OSFile(str(path)) as file:
-            data = file.read_buffer()
-    except OSError:
+        data = pa.py_buffer(atomic.read_bytes(path))
+    except (FileNotFoundError, StoreError):
         return None
     body = data.slice(0, max(0, data.size - len(SEAL.format(0))))
     if data.slice(body.size).to_pybytes() != SEAL.format(zlib.crc32(body)).encode():
@@ -308,9 +310,10 @@ def _read(path: Path) -> RunTables | None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for entry in os.scandir(folder):
-        if TEMPORARY.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
-            atomic.remove(Path(entry.path))
+    for name in atomic.names(folder):
+        found = atomic.status(folder / name) if TEMPORARY.fullmatch(name) else None
+        if found is not None and time.time() - found.st_mtime > ABANDONED_S:
+            atomic.remove(folder / name)
 
 
 @cache

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from harness.common.results_root import create_folder
 from harness.store.paths import Paths
 
 Word = Literal["taken", "alive", "left", "completed", "diverged", "failed"]
@@ -53,7 +54,7 @@ class Notices:
             try:
                 self._append(line)
             except FileNotFoundError:
-                self.path.parent.mkdir(exist_ok=True)
+                create_folder(self.path.parent)
                 self._append(line)
         if word == "alive":
             return  # nobody waits for it

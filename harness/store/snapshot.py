@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
+from harness.common.patience import repeat
 from harness.errors import InputError
 from harness.store import atomic
 from harness.store.paths import Paths
@@ -63,22 +64,12 @@ def snapshot(paths: Paths, module_file: Path | None = None) -> Snapshot:
     known = code(package, module_file)
     marker = SnapshotMarker(commit=known.commit, dirty=known.dirty, root=_marker_root(trees[0], package))
     atomic.make_folder(paths.code)
-    if not (paths.code / ".gitignore").exists():  # a copy inside a repository must not count as its code
+    if not atomic.exists(paths.code / ".gitignore"):  # a copy inside a repository must not count as its code
         atomic.write_text(paths.code / ".gitignore", "*\n")
-    target_folder = paths.code / f".{secrets.token_hex(8)}.tmp"
     try:
-        digest = _copy(trees, target_folder, marker)
-        final = (paths.code / digest).absolute()
-        if not final.exists():
-            try:
-                target_folder.rename(final)
-            except OSError:
-                if not final.exists():  # otherwise another submission of the same code came first
-                    raise
+        final = repeat(paths.code, lambda: _publish(paths.code, trees, marker))
     except OSError as error:
-        raise atomic.unusable(target_folder, "be written", error) from error
-    finally:
-        shutil.rmtree(target_folder, ignore_errors=True)
+        raise atomic.unusable(paths.code, "be written", error) from error
     return Snapshot(
         final, tuple(dict.fromkeys(final / tree.name / tree.imported.relative_to(tree.root) for tree in trees)), known
     )
@@ -107,6 +98,22 @@ def _marker_root(tree: _Tree, package: Path) -> str:
     return (Path(tree.name) / below.relative_to(tree.root)).as_posix()
 
 
+def _publish(folder: Path, trees: Sequence[_Tree], marker: SnapshotMarker) -> Path:
+    """Copy all trees to a folder named by their digest; returns it. Raises OSError."""
+    made = folder / f".{secrets.token_hex(8)}.tmp"
+    try:
+        final = (folder / _copy(trees, made, marker)).absolute()
+        if not final.exists():
+            try:
+                made.rename(final)
+            except OSError:
+                if not final.exists():  # otherwise another submission of the same code came first
+                    raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return final
+
+
 def _copy(trees: Sequence[_Tree], target_folder: Path, marker: SnapshotMarker) -> str:
     """Copy all trees to `target_folder`; returns the digest of the copy."""
     sizes = {path: path.stat().st_size for tree in trees for path in tree.files}
@@ -118,7 +125,7 @@ def _copy(trees: Sequence[_Tree], target_folder: Path, marker: SnapshotMarker) -
             f"move data elsewhere, or add them to .gitignore (largest: {shown})"
         )
     digest = hashlib.sha256(marker.model_dump_json().encode())
-    target_folder.mkdir(parents=True)
+    target_folder.mkdir()
     for tree in trees:
         for path in tree.files:
             name = Path(tree.name) / path.relative_to(tree.root)

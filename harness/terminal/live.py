@@ -21,6 +21,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
 from rich.text import Text
 
+from harness.common.shared_files import SharedFile
 from harness.reporting import phrases
 from harness.store.paths import Paths
 from harness.store.records import Record, rows_so_far
@@ -151,9 +152,9 @@ def pace(paths: Paths, records: Iterable[Record], elapsed: float, left: float | 
 def last_lines(log: Path) -> list[Text]:
     """The log's last lines, indented; empty without a log."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 8192))
-            lines = file.read().decode(errors="replace").rstrip().splitlines()[-LOG_LINES:]
+        with SharedFile(log) as file:
+            file.seek(max(0, file.status().st_size - 8192))
+            lines = file.readall().decode(errors="replace").rstrip().splitlines()[-LOG_LINES:]
     except FileNotFoundError:
         return []
     return [styled(f"    {printable(line)}") for line in lines]

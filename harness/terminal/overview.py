@@ -15,7 +15,7 @@ from harness.experiment.plan import task_of
 from harness.experiment.study import task_of as task_of_study
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.stored_trials import read_trials
-from harness.store import lease
+from harness.store import atomic, lease
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.holder import Holder
@@ -42,7 +42,7 @@ def read_plan_status(store: Store, plan: Plan, records: dict[str, Record]) -> tu
     """
     # Renaming files into a run's folder updates the folder's mtime.
     folders = (store.paths.run(run.id).folder for run in plan.runs if records[run.id].state != "pending")
-    changed = max((folder.stat().st_mtime for folder in folders if folder.is_dir()), default=None)
+    changed = max((status.st_mtime for folder in folders if (status := atomic.status(folder)) is not None), default=None)
     updated = None if changed is None else max(0.0, time.time() - changed)
     claimed = plan.claims or (plan.amended is not None and plan.amended.claims)
     first = plan.first_seeds(plan.looks[0])
@@ -67,7 +67,8 @@ def read_search_status(store: Store, study: Study) -> SearchStatus:
     """
     paths = store.paths.study(study.name)
     # Renaming and linking files into a trial's folder updates the folder's mtime.
-    changed = [path.stat().st_mtime for path in (paths.journal, *paths.trials.glob("*")) if path.exists()]
+    places = (paths.journal, *atomic.matches(paths.trials, "*"))
+    changed = [status.st_mtime for path in places if (status := atomic.status(path)) is not None]
     updated = max(0.0, time.time() - max(changed)) if changed else None
     try:
         metrics = result_metrics(task_of_study(study))

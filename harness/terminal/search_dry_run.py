@@ -19,6 +19,7 @@ from harness.reporting.phrases import trials as words
 from harness.reporting.tables.model import Column
 from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
+from harness.store.atomic import exists
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.task import command_task
@@ -54,7 +55,7 @@ class SearchPreview:
 def preview(store: Store, study: Study, url: str | None, restart: bool = False) -> SearchPreview:
     """The preview of a search; `restart` ignores the trials on disk. Raises StoreError, InputError, DataError."""
     task, paths = task_of(study), store.paths.study(study.name)
-    trials = (read_trials(paths, study, url) if paths.spec.exists() and not restart else None) or []
+    trials = (read_trials(paths, study, url) if exists(paths.spec) and not restart else None) or []
     facts = task.describe(base_of(study, task))
     found: tuple[Input, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from harness.reporting.phrases import trials as words
 from harness.reporting.tables.model import Column
 from harness.reporting.tables.trials import best_trials
 from harness.search.trials import Trial, counted, ranked
+from harness.store.atomic import is_file
 from harness.store.paths import Paths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
@@ -104,7 +105,7 @@ def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confir
     if confirmation is not None:
         lines += [Text(), confirmation]
     report = paths.report(study.name) / "index.html"
-    lines += [Text(), styled(f"report  {report}" if report.is_file() else "report  none yet")]
+    lines += [Text(), styled(f"report  {report}" if is_file(report) else "report  none yet")]
     return Group(*lines)
 
 

@@ -22,6 +22,7 @@ from harness.reporting import phrases
 from harness.reporting.phrases import NOTHING
 from harness.reporting.tables.model import Column
 from harness.slurm.queue import Queue
+from harness.store import atomic
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
@@ -155,10 +156,10 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         lines += [Text(), styled(printable(command))]
     report = paths.report(plan.name) / "index.html"
     writing = shlex.join(["harness", "report", plan.name, *phrases.results_option(paths.root)])
-    if plan.selection is None or report.is_file():
+    if plan.selection is None or atomic.is_file(report):
         lines += [
             Text(),
-            styled(f"report  {report}" if report.is_file() else f"report  not written yet; write it with: {writing}"),
+            styled(f"report  {report}" if atomic.is_file(report) else f"report  not written yet; write it with: {writing}"),
         ]
     return Group(*lines)
 
@@ -230,7 +231,7 @@ def one_run(  # noqa: PLR0917 - one argument per kind of information
 
 def files_of(paths: RunPaths) -> list[Path]:
     """The existing files of a run."""
-    return sorted(file for file in paths.folder.iterdir() if file.is_file()) if paths.folder.is_dir() else []
+    return [file for file in atomic.matches(paths.folder, "*") if atomic.is_file(file)]
 
 
 def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableType:

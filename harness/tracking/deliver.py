@@ -58,7 +58,7 @@ def list_deliveries(store: Store, run_ids: Iterable[str], uploads: Collection[st
         try:
             found = _run_delivery(store, run_id, uploads)
         except StoreError:
-            existing = [kind for kind, file in _files(store.paths.run(run_id)).items() if kind in uploads and file.exists()]
+            existing = [kind for kind, file in _files(store.paths.run(run_id)).items() if kind in uploads and atomic.exists(file)]
             found = RunDelivery(run_id, 0, "waiting", None, tuple(existing))
         if found is not None:
             deliveries.append(found)
@@ -73,8 +73,8 @@ def _run_delivery(store: Store, run_id: str, uploads: Collection[str]) -> RunDel
     paths, known = store.paths.run(run_id), delivery.load(store.paths, run_id)
     sent = known.uploaded if known else {}
     requested = {kind: file for kind, file in _files(paths).items() if kind in uploads and record.finished}
-    missing = tuple(kind for kind, file in requested.items() if file.exists() and sent.get(kind) != atomic.digest(file))
-    lacking = tuple(kind for kind, file in requested.items() if not file.exists() and kind not in sent)
+    missing = tuple(kind for kind, file in requested.items() if atomic.exists(file) and sent.get(kind) != atomic.digest(file))
+    lacking = tuple(kind for kind, file in requested.items() if not atomic.exists(file) and kind not in sent)
     state: Literal["delivered", "waiting", "training"] = "waiting"
     if record.state == "running":
         state = "training"
@@ -86,14 +86,14 @@ def _run_delivery(store: Store, run_id: str, uploads: Collection[str]) -> RunDel
 
 def mirrored_runs(store: Store) -> list[str]:
     """All runs that were to be mirrored, sorted, including those that a killed mirror missed."""
-    found = {path.stem for path in store.paths.wandb.glob("runs/*.json")}
-    for file in store.paths.tracking_sessions.glob("*.json"):
+    found = {path.stem for path in atomic.matches(store.paths.wandb, "runs/*.json")}
+    for file in atomic.matches(store.paths.tracking_sessions, "*.json"):
         # Its mirror may just be finishing, or its plan be unreadable, which is reported elsewhere.
         with suppress(StoreError, FileNotFoundError):
             session = atomic.read_json(file, Session)
             runs = (run_id for run_id in Runs(store, session).ids() if run_id not in found)
             found |= {run_id for run_id in runs if session.worker(lease.newest(store.paths.run(run_id).folder))}
-    return sorted(run_id for run_id in found if store.paths.run(run_id).folder.is_dir())
+    return sorted(run_id for run_id in found if atomic.is_folder(store.paths.run(run_id).folder))
 
 
 def deliver(store: Store, client: Client, requested: Iterable[tuple[str, Sequence[str]]]) -> Iterator[dict[str, Any]]:

@@ -77,7 +77,7 @@ def is_delivered(delivery: Delivery | None, paths: RunPaths) -> bool:
     """Whether all rows, and the result if it exists, are delivered. Raises StoreError."""
     if delivery is None:
         return False
-    if paths.result.exists():
+    if atomic.exists(paths.result):
         return delivery.ending == atomic.digest(paths.result)  # the result contains the rows' checksum
     rows = row_digests(read_rows(paths.metrics))
     return delivery.confirmed >= len(rows) and not outdated(delivery.rows, rows)

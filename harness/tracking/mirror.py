@@ -52,8 +52,8 @@ class Runs:
 
     def ids(self) -> Sequence[str]:
         """All run ids, those of steps included."""
-        if self._search is not None and self._search.trials.is_dir():
-            numbers = {int(path.name) for path in self._search.trials.iterdir() if path.name.isdecimal()}
+        if self._search is not None:
+            numbers = {int(name) for name in atomic.names(self._search.trials) if name.isdecimal()}
             for number in sorted(numbers - self._known_trials):
                 if runs := trial_runs(self._search, number):
                     self._known_trials.add(number)
@@ -127,7 +127,7 @@ class Mirror:
         """Deliver the rest; returns whether every run found has a delivery file for `harness sync`."""
         self.poll(most=None)
         self.uploader.finish_all()
-        return all(self.store.paths.delivery(run_id).exists() for run_id in {*self._watched, *self._shown, *self._done})
+        return all(atomic.exists(self.store.paths.delivery(run_id)) for run_id in {*self._watched, *self._shown, *self._done})
 
     def _update_run(self, run_id: str) -> None:
         seen = lease.newest(self.store.paths.run(run_id).folder)
@@ -166,10 +166,10 @@ class Mirror:
         """
         paths = self.store.paths.run(run_id)
         if held:
-            return paths.provenance.exists() and not paths.result.exists()
-        if paths.result.exists():
+            return atomic.exists(paths.provenance) and not atomic.exists(paths.result)
+        if atomic.exists(paths.result):
             return not delivery.is_delivered(delivery.load(self.store.paths, run_id), paths)
-        return paths.metrics.exists() and not paths.earlier_result(number).exists()
+        return atomic.exists(paths.metrics) and not atomic.exists(paths.earlier_result(number))
 
     def _hardware(self, run_id: str, worker: Holder) -> Hardware | None:
         """The GPUs of the worker that trains the run; None: CPU."""

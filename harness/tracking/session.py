@@ -20,7 +20,9 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from harness.common import python_command
+from harness.common.patience import repeat
 from harness.common.results_root import create_folder
+from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.holder import Holder
 from harness.store.lease import LeaseState
@@ -74,10 +76,11 @@ class MirrorProcess:
         words = [str(self.paths.root), written.name, self._kind, self.limits.model_dump_json()]
         log = self.paths.wandb / "mirror.log"
         try:
-            create_folder(written.parent)
-            written.write_bytes(atomic.to_json(session))  # not atomic: after a crash a torn file has the same meaning
+            repeat(written, lambda: create_folder(written.parent))
+            # Not atomic: after a crash a torn file has the same meaning.
+            repeat(written, lambda: written.write_bytes(atomic.to_json(session)))
             # In its own session, so that Ctrl-C does not reach it.
-            with log.open("ab") as output:
+            with repeat(log, lambda: log.open("ab")) as output:
                 self.process = subprocess.Popen(
                     [*python_command.command("harness.tracking.mirror"), *words],
                     stdin=subprocess.PIPE,
@@ -85,7 +88,7 @@ class MirrorProcess:
                     stderr=output,
                     start_new_session=True,
                 )
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self._kind = "none"
             self.say(f"W&B: {error}; runs are not mirrored, `harness sync NAME` delivers them later")
 

@@ -212,7 +212,7 @@ class Uploader:
             stored = self.client.rows_at(opened.run.path)
             if stored >= len(opened.sent):
                 break
-        sums = atomic.digest(paths.result) if paths.result.exists() else None
+        sums = atomic.digest(paths.result) if atomic.exists(paths.result) else None
         complete = stored >= len(opened.sent)
         delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=stored, ending=sums if complete else None))
         if complete and sums is not None:
@@ -275,7 +275,7 @@ class _Plans:
 
     def load(self) -> list[Plan]:
         """Read the plans if a file has changed."""
-        stamps = [(path.name, _stamp(path)) for path in sorted(self._store.paths.plans.glob("*.json"))]
+        stamps = [(path.name, _stamp(path)) for path in atomic.matches(self._store.paths.plans, "*.json")]
         if stamps != self._stamps:
             self._stamps, self._plans = stamps, self._store.load_plans()[0]
         return self._plans
@@ -295,8 +295,6 @@ def _changed(known: Delivery, **changes: Any) -> Delivery:
 
 def _stamp(path: Path) -> Stamp | None:
     """Changes with the file, which is always replaced, never modified."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
+    if (status := atomic.status(path)) is None:
         return None
     return status.st_mtime_ns, status.st_ino

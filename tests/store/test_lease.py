@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.common import patience
 from harness.errors import StoreError
 from harness.store import lease
 from harness.store.holder import Holder
@@ -149,7 +150,7 @@ def test_a_folder_that_disappears_just_after_taking_is_a_store_error(tmp_path, m
         return stat(path, **options)
 
     monkeypatch.setattr(Path, "stat", away)
-    with pytest.raises(StoreError, match=r"lease\.1: cannot be read"):
+    with patience.waiting_up_to(0), pytest.raises(StoreError, match=r"lease\.1: cannot be read"):
         take(tmp_path / "3", watch_of(elsewhere("a")))
 
 

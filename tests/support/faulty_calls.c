@@ -20,8 +20,9 @@ static atomic_long calls, first = -1, last = -1;
 static atomic_int number = EIO, after; /* after: the call is made, and its reply is lost */
 static double from_s, until_s;         /* on the monotonic clock: every call in between fails */
 static char only[32];                  /* the name of the only function that fails; empty: any */
-static char said[1 << 18];             /* the names of the counted functions, one a line */
+static char said[1 << 18];             /* the counted calls, one a line: function:file */
 static size_t said_end;
+static __thread char where[64]; /* the last part of the path of the call */
 
 static double now_s(void) {
     struct timespec t;
@@ -29,7 +30,7 @@ static double now_s(void) {
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-long faulty_calls(void) { return calls; }
+
 const char *faulty_names(void) { return said; }
 void faulty_arm(long from, long to, int error, int reply_only, const char *function) {
     number = error;
@@ -49,7 +50,10 @@ void faulty_burst(double delay_s, double length_s, int error) {
 
 static int below(const char *path) {
     const char *folder = getenv("FAULTY_FOLDER");
-    return folder && path && !strncmp(path, folder, strlen(folder));
+    if (!folder || !path || strncmp(path, folder, strlen(folder))) return 0;
+    const char *slash = strrchr(path, '/');
+    snprintf(where, sizeof where, "%s", slash ? slash + 1 : path);
+    return 1;
 }
 static int below_at(int dir, const char *path);
 static int is_ours(int fd) {
@@ -67,12 +71,7 @@ static int fails(int ours, const char *name) {
     if (!ours) return 0;
     if (only[0] && strcmp(only, name)) return 0;
     long mine = ++calls;
-    size_t length = strlen(name);
-    if (said_end + length + 2 < sizeof said) {
-        memcpy(said + said_end, name, length);
-        said_end += length;
-        said[said_end++] = '\n', said[said_end] = 0;
-    }
+    if (said_end + strlen(name) + sizeof where + 2 < sizeof said) said_end += sprintf(said + said_end, "%s:%s\n", name, where);
     double at = until_s > 0 ? now_s() : 0;
     return (mine >= first && mine <= last) || (until_s > 0 && at >= from_s && at < until_s);
 }
@@ -119,7 +118,15 @@ OPENING_AT(openat)
 OPENING_AT(openat64)
 
 ssize_t read(int fd, void *to, size_t n) { REAL(read); CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n)); }
-ssize_t write(int fd, const void *from, size_t n) {
+ssize_t pread(int fd, void *to, size_t n, off_t at) {
+    REAL(pread);
+    CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n, at));
+}
+ssize_t pread64(int fd, void *to, size_t n, off64_t at) {
+    REAL(pread64);
+    CALL(ssize_t, -1, is_ours(fd), "read", real(fd, to, n, at));
+}
+ssize_t write(int fd, const void *from, size_t n) { /* its reply is never lost: an append has no second try */
     REAL(write);
     if (fails(is_ours(fd), "write")) { errno = number; return -1; }
     return real(fd, from, n);
@@ -139,6 +146,8 @@ int close(int fd) {
     if (is_bad) { errno = number; return -1; }
     return got;
 }
+int truncate64(const char *p, off64_t n) { REAL(truncate64); CALL(int, -1, below(p), "truncate", real(p, n)); }
+int access(const char *p, int mode) { REAL(access); CALL(int, -1, below(p), "access", real(p, mode)); }
 int ftruncate64(int fd, off64_t n) { REAL(ftruncate64); CALL(int, -1, is_ours(fd), "truncate", real(fd, n)); }
 int rename(const char *a, const char *b) { REAL(rename); CALL(int, -1, below(a) || below(b), "rename", real(a, b)); }
 int link(const char *a, const char *b) { REAL(link); CALL(int, -1, below(b), "link", real(a, b)); }

@@ -26,7 +26,7 @@ from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
 from harness.reporting.tables.variants import trust_table, variant_tables
 from harness.reporting.tables.versions import other_commits, version_table, versions
-from harness.store.atomic import unusable
+from harness.store.atomic import is_file, read_bytes, unusable
 
 if TYPE_CHECKING:
     import jinja2
@@ -70,7 +70,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         tuning_tables=[tuning_table(tuning, chosen=True), tuning_table(tuning)] if tuning else [],
         tuning_cost=summary.hours(seconds, summary.device_word(plan)) if tuning and (seconds := tuning.seconds) else "",
         search=report.search,
-        searched=report.search is not None and (report.folder.parent / report.search / "index.html").is_file(),
+        searched=report.search is not None and is_file(report.folder.parent / report.search / "index.html"),
         tables=dict(zip(report.tables, variant_tables(report), strict=True)),
         versions=version_table(plan),
         changed=[version for version in versions(plan) if version.code.changes],
@@ -168,8 +168,8 @@ def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) 
 def image(figures: Path, picture: Picture) -> Image:
     """The picture as a data URI."""
     try:
-        pixels, lines = ((figures / f"{picture.name}.{suffix}").read_bytes() for suffix in ("png", "svg"))
-    except OSError as error:
+        pixels, lines = (read_bytes(figures / f"{picture.name}.{suffix}") for suffix in ("png", "svg"))
+    except FileNotFoundError as error:
         raise unusable(figures / picture.name, "be read", error) from error
     kind, data, suffix = ("svg+xml", lines, "svg") if len(lines) <= LARGEST_SVG else ("png", pixels, "png")
     # A PNG's size is at a fixed offset; the SVG has the same proportions.

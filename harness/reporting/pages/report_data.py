@@ -20,7 +20,7 @@ from harness.reporting.pages.flags import flags
 from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, unknown
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store import environments
-from harness.store.atomic import read_json
+from harness.store.atomic import is_file, read_json
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.frame_cache import RunTables, load_tables
@@ -192,7 +192,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
 
 def _missing_choice(store: Store, plan: Plan) -> tuple[str, ...]:
     """A warning if the plan that chose the configurations is missing."""
-    if plan.chosen is None or store.paths.plan(plan.chosen.plan).is_file():
+    if plan.chosen is None or is_file(store.paths.plan(plan.chosen.plan)):
         return ()
     return (f"Which runs chose the configurations is unknown: the plan {plan.chosen.plan} is missing.",)
 

@@ -20,7 +20,7 @@ from harness.reporting.pages.page import REFRESH_S, rendered
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
-from harness.store.atomic import make_folder, write_text
+from harness.store.atomic import is_file, make_folder, write_text
 from harness.store.frame_cache import RunTables, load_tables
 from harness.store.records import Store
 
@@ -188,7 +188,7 @@ def _tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:
 
 def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
     """The names of the plans and searches that have a report."""
-    return frozenset(plan.name for plan in plans if (store.paths.report(plan.name) / "index.html").is_file())
+    return frozenset(plan.name for plan in plans if is_file(store.paths.report(plan.name) / "index.html"))
 
 
 def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:

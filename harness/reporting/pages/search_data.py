@@ -24,6 +24,7 @@ from harness.search.confirmation_plans import BASE, WINNER, label_of
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
+from harness.store.atomic import exists
 from harness.store.frame_cache import load_tables
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
@@ -170,7 +171,7 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
         top=top,
         records=records,
         final=final,
-        storage=str(paths.journal) if paths.journal.exists() or url is None else f"the database of ${VARIABLE}",
+        storage=str(paths.journal) if exists(paths.journal) or url is None else f"the database of ${VARIABLE}",
         folder=store.paths.report(study.name),
         results=store.paths.root,
     )

@@ -13,6 +13,7 @@ from harness.reporting.pages.summary import Headline, device_word, hours
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure
+from harness.store.atomic import exists
 
 OPTIMISTIC = "search values are optimistic"
 NOTHING_BETTER = "The best trial is the base itself: no trial beats it."
@@ -170,4 +171,4 @@ def dashboard(report: SearchReportData) -> str:
     import shlex
 
     path = report.store.paths.study(report.study.name).journal
-    return shlex.join(["optuna-dashboard", str(path)]) if path.exists() else ""
+    return shlex.join(["optuna-dashboard", str(path)]) if exists(path) else ""

@@ -15,6 +15,7 @@ from harness.experiment.plan import Plan, PlannedRun, Selection
 from harness.reporting import phrases
 from harness.reporting.figures import SeedValues, Setting, TuningCurves
 from harness.reporting.phrases.trials import tuned_edges
+from harness.store.atomic import is_file
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
 
@@ -142,4 +143,4 @@ def tuning_of(store: Store, plan: Plan, metrics: Mapping[str, Metric]) -> Tuning
 
 def searched(store: Store, plan: Plan) -> str | None:
     """The search that chose the plan's winner, if any."""
-    return plan.family if plan.stage == "final" and store.paths.study(plan.family).spec.is_file() else None
+    return plan.family if plan.stage == "final" and is_file(store.paths.study(plan.family).spec) else None

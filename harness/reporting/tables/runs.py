@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.reporting.tables.variants import finite
 from harness.reporting.tables.versions import commit_link
+from harness.store.atomic import names
 from harness.store.provenance import Code, Provenance
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ def run_table(report: ReportData) -> DisplayTable:
 
 def _files(folder: Path) -> tuple[str, ...]:
     """The existing FILES. One listdir: a stat for each takes a second for ten thousand runs."""
-    try:
-        existing = set(os.listdir(folder))  # noqa: PTH208 - names are enough
-    except FileNotFoundError:
-        return ()  # removed meanwhile
+    existing = set(names(folder))  # none if it was removed meanwhile
     return tuple(name for name in FILES if name in existing)
 
 

@@ -14,6 +14,7 @@ from harness.reporting import phrases
 from harness.reporting.phrases.trials import names, values
 from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.search.trials import Trial, front, ranked
+from harness.store.atomic import is_folder
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _parameter(value: Value | None) -> Cell:
 
 def _runs(report: SearchReportData, ids: Sequence[str]) -> Cell:
     """Run ids, linked if their folder exists."""
-    there = [report.store.paths.run(run_id).folder.is_dir() for run_id in ids]
+    there = [is_folder(report.store.paths.run(run_id).folder) for run_id in ids]
     return Cell(
         links=tuple(Link(one, f"../../runs/{one}/" if exists else "", code=True) for one, exists in zip(ids, there, strict=True))
     )

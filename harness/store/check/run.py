@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from harness.common.shared_files import SharedFile
 from harness.errors import StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
@@ -269,9 +270,9 @@ def array_problem(path: Path) -> str | None:
 
 
 def load_arrays(path: Path) -> dict[str, Any]:
-    """Name -> numpy array of an .npz file. Raises what numpy raises, also for arrays that need pickle."""
+    """Name -> numpy array of an .npz file. Raises StoreError and what numpy raises, also for arrays that need pickle."""
     import numpy as np
 
     # Opened here: numpy does not close a file that it cannot read.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+    with SharedFile(path) as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.common.patience import is_transient, unusable
+from harness.common.results_root import create_folder
 from harness.errors import DataError
 
 
@@ -18,11 +20,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that replaces `path` if the block succeeds; on an error `path` is unchanged.
 
     Safe with several processes: each has its own temporary name, and the last rename wins.
-    Raises DataError when the cache cannot be written.
+    Raises DataError when the cache cannot be written, StoreError when its folder does not respond.
     """
     making = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(path.parent)
         try:
             with making.open("xb") as file:
                 yield file
@@ -33,6 +35,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         finally:
             making.unlink(missing_ok=True)
     except OSError as error:
+        if is_transient(error):
+            raise unusable(path, "be written", error) from error
         raise DataError(
             f"cannot write {path} in the cache: {error.strerror or error}; "
             "free disk space, or set HARNESS_CACHE to a writable folder"

@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import Field, field_validator
 
+from harness.common.patience import answered
 from harness.tasks.command.measure import Measure, Strict, Text
 from harness.tasks.command.reading import numbers
 from harness.tasks.command.reading.finder import shown
@@ -151,15 +153,15 @@ def read_lines(text: str, metrics: Mapping[str, Measure], name: str = VARIABLE) 
 
 
 def read_files(source: CaseFile, folder: Path, metrics: Mapping[str, Measure]) -> list[Record]:
-    """The records of the files that `source` names in `folder`. Raises TrainingFailed."""
-    paths = sorted(path for path in folder.glob(source.file) if path.is_file())
+    """The records of the files that `source` names in `folder`. Raises TrainingFailed, StoreError."""
+    paths = _matching(folder, source.file)
     if not paths:
         raise TrainingFailed("output", f"cases: no file matches {source.file!r} in {{run_dir}}", f"output: {source.file}")
     found = []
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = answered(path, partial(path.read_text, encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise _failed(name, f"cannot be read: {error}") from error
         records = _rows(text, name, TABLES[path.suffix]) if path.suffix in TABLES else _objects(text, name)
@@ -174,6 +176,17 @@ def read_files(source: CaseFile, folder: Path, metrics: Mapping[str, Measure]) -
         where = f" with {', '.join(f'{key}: {value}' for key, value in source.where.items())}" if source.where else ""
         raise _failed(source.file, f"no cases{where}")
     return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    def once() -> list[Path]:
+        folder.stat()  # raises where `glob` finds nothing: the results folder may be away
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+    try:
+        return answered(folder, once)
+    except FileNotFoundError:
+        return []
 
 
 def keys_of(source: CaseFile, metrics: Mapping[str, Measure]) -> Mapping[str, str]:

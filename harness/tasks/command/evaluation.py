@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.common import shared_files
+from harness.common.patience import answered
 from harness.tasks.command.cases import VARIABLE, Cases, collect, read_files, read_lines
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.protocol import TrainingFailed
@@ -25,17 +28,19 @@ class Evaluation:
         self._earlier = 0  # bytes of the file that are from earlier attempts
 
     def start(self) -> Path | None:
-        """The file for $HARNESS_CASES; None: it need not be kept. Without an attempt to resume it is empty."""
+        """The file for $HARNESS_CASES; None: it need not be kept. Without an attempt to resume it is empty.
+
+        Raises OSError, StoreError.
+        """
         if self.definition.resume is None:
             return None
         kept = self.folder.with_name(KEPT)
         if not self.goes_on:
-            kept.unlink(missing_ok=True)
-        elif kept.exists():
-            whole = kept.read_bytes().rpartition(b"\n")  # without a line that was not completed
+            answered(kept, lambda: kept.unlink(missing_ok=True), "be removed")
+        elif shared_files.exists(kept):
+            whole = shared_files.read_bytes(kept).rpartition(b"\n")  # without a line that was not completed
             self._earlier = len(whole[0]) + len(whole[1])
-            with kept.open("r+b") as file:
-                file.truncate(self._earlier)
+            answered(kept, lambda: os.truncate(kept, self._earlier), "be written")
         return kept
 
     def end(self, written: bytes, measured: Sequence[str]) -> Mapping[str, float]:

@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.common.patience import answered
+from harness.common.shared_files import SharedFile
 from harness.tasks.command import job_steps
 from harness.tasks.protocol import TrainingFailed
 
@@ -53,7 +55,8 @@ class RunningProgram:
         self._scratch = Path(tempfile.mkdtemp(prefix="harness-program-"))
         self._metrics = (self._scratch / METRICS).open("w+b")
         cases = cases or self._scratch / CASES
-        self._cases = cases.open("a+b")
+        answered(cases, cases.touch, "be written")
+        self._cases = SharedFile(cases)
         self._output, writing = os.pipe()
         self._output_closed = False
         self._status, status_writing = os.pipe()
@@ -96,9 +99,9 @@ class RunningProgram:
         return self._metrics.read()
 
     def cases(self) -> bytes:
-        """All of $HARNESS_CASES."""
+        """All of $HARNESS_CASES. Raises OSError, StoreError."""
         self._cases.seek(0)
-        return self._cases.read()
+        return self._cases.readall()
 
     def wait(self, wait_s: float) -> Exit:
         """The exit, after `read` has returned None. Raises TrainingFailed if it could not be started or the guard was killed."""

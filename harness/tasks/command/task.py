@@ -11,6 +11,8 @@ from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
+from harness.common import shared_files
+from harness.common.patience import answered
 from harness.errors import DataError, DeviceError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
@@ -165,11 +167,11 @@ class CommandTask(Task):
 
     def goes_on(self, folder: Path) -> bool:
         """Whether the program can resume, and an earlier attempt left the required files."""
-        if not self.resumes or not folder.is_dir():
+        if not self.resumes or not shared_files.is_folder(folder):
             return False
-        if self.definition.checkpoint is not None:
-            return any(folder.glob(self.definition.checkpoint))
-        return any(path.name != WANDB_FOLDER or not self._logs_to_wandb for path in folder.iterdir())
+        if (pattern := self.definition.checkpoint) is not None:
+            return answered(folder, lambda: any(folder.glob(pattern)))
+        return any(name != WANDB_FOLDER or not self._logs_to_wandb for name in shared_files.names(folder))
 
     def start(self, config: Knobs, seed: int, device: str) -> CommandTraining:
         """A run in a temporary folder."""

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.common.patience import repeat
+from harness.common import shared_files
+from harness.common.patience import answered
 from harness.common.results_root import create_folder
 from harness.errors import InputError
 from harness.tasks.command.code.git import GitError
@@ -81,12 +82,12 @@ def log_of(key: Path) -> Path:
 
 
 def read_marker(key: Path) -> Checkout | None:
-    """What is checked out; None if nothing is, or its folder was removed."""
+    """What is checked out; None if nothing is, or its folder was removed. Raises StoreError."""
     try:
-        marker = Checkout.model_validate_json(marker_of(key).read_bytes())
-    except (OSError, ValidationError):
+        marker = Checkout.model_validate_json(shared_files.read_bytes(marker_of(key)))
+    except (FileNotFoundError, ValidationError):
         return None
-    return marker if (key.parent / marker.folder).is_dir() else None
+    return marker if shared_files.is_folder(key.parent / marker.folder) else None
 
 
 def marker_at(folder: Path) -> Checkout | None:
@@ -107,29 +108,33 @@ def publish(key: Path, marker: Checkout) -> Path:
     Raises OSError.
     """
     target = marker_of(key)
-    made = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    made.write_text(marker.model_dump_json(by_alias=True, indent=1) + "\n")
-    try:
-        if read_marker(key) is None:
-            target.unlink(missing_ok=True)  # of a folder that was removed
-        target.hardlink_to(made)
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
+
+    def once() -> None:
+        made = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        made.write_text(marker.model_dump_json(by_alias=True, indent=1) + "\n")
+        try:
+            if read_marker(key) is None:
+                target.unlink(missing_ok=True)  # of a folder that was removed
+            target.hardlink_to(made)
+        except FileExistsError:  # by another process, or by this one if a reply was lost
+            pass
+        finally:
+            made.unlink()
+
+    answered(target, once, "be written")
     return complete(key) or key.parent / marker.folder
 
 
 def new_folder(key: Path) -> Path:
     """A folder in which this process makes a checkout: its place for ever, as environments in it contain its path."""
     folder = key.with_name(f"{key.name}-{secrets.token_hex(3)}")
-    _making(folder).write_text(f"{socket.gethostname()} {os.getpid()}\n")
+    answered(folder, lambda: _making(folder).write_text(f"{socket.gethostname()} {os.getpid()}\n"), "be made")
     return folder
 
 
 def end_making(folder: Path) -> None:
     """The folder is complete, or removed."""
-    _making(folder).unlink(missing_ok=True)
+    answered(folder, lambda: _making(folder).unlink(missing_ok=True))
 
 
 def _making(folder: Path) -> Path:
@@ -143,11 +148,11 @@ def locked(key: Path) -> Iterator[None]:
 
     Raises OSError.
     """
-    repeat(key.parent, lambda: create_folder(key.parent))
+    answered(key.parent, lambda: create_folder(key.parent), "be created")
     ignored = key.parent / ".gitignore"
-    if not ignored.exists():  # checkouts inside a repository must not count as its files
-        ignored.write_text("*\n")
-    with key.with_name(f".{key.name}.lock").open("w") as lock:
+    if not shared_files.exists(ignored):  # checkouts inside a repository must not count as its files
+        answered(ignored, lambda: ignored.write_text("*\n"), "be written")
+    with answered(key, lambda: key.with_name(f".{key.name}.lock").open("w"), "be locked") as lock:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, however it does
         yield
@@ -158,17 +163,17 @@ def remove_leftovers(key: Path, repository: Path) -> None:
     for path in leftovers(key.parent):
         if path.name.startswith(f"{key.name}-"):
             remove(path, repository)
-    for path in key.parent.glob(f"{key.name}-*.making"):
-        if not path.with_suffix("").exists() and _is_abandoned(path.with_suffix("")):
+    for path in shared_files.matches(key.parent, f"{key.name}-*.making"):
+        if not shared_files.exists(path.with_suffix("")) and _is_abandoned(path.with_suffix("")):
             path.unlink(missing_ok=True)
 
 
 def leftovers(checkouts: Path) -> list[Path]:
     """Folders that no marker names and whose makers have ended."""
-    markers = [read_marker(path.with_suffix("")) for path in checkouts.glob("*.json")]
+    markers = [read_marker(path.with_suffix("")) for path in shared_files.matches(checkouts, "*.json")]
     known = {marker.folder for marker in markers if marker is not None}
-    folders = sorted(checkouts.iterdir()) if checkouts.is_dir() else []
-    return [path for path in folders if path.is_dir() and path.name not in known and _is_abandoned(path)]
+    folders = shared_files.matches(checkouts, "*")
+    return [path for path in folders if shared_files.is_folder(path) and path.name not in known and _is_abandoned(path)]
 
 
 def _is_abandoned(folder: Path) -> bool:

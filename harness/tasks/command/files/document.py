@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.common.patience import answered
 from harness.tasks.command.files import keys
 from harness.tasks.command.files.json_lines import JsonLines, no_key, parsed
 from harness.tasks.command.files.place import Place, name_in
-from harness.tasks.command.files.reading import Reading, unreadable
+from harness.tasks.command.files.reading import Reading, refused
 from harness.tasks.command.reading.numbers import Decimal
 from harness.tasks.protocol import TrainingFailed
 
@@ -38,9 +39,9 @@ class Document:
             return ()
         self._name = name_in(self._place.run_dir, files[-1])
         try:
-            text = files[-1].read_bytes().decode("utf-8-sig", errors="backslashreplace")
+            text = answered(files[-1], files[-1].read_bytes).decode("utf-8-sig", errors="backslashreplace")
         except OSError as error:
-            raise unreadable(f"{self._name} cannot be read: {error.strerror or error}") from error
+            raise refused(self._name, error) from error
         return self._readings(text)
 
     def why_missing(self, metric: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from harness.common.patience import answered, is_transient
 from harness.tasks.command.files.pace import Clock
-from harness.tasks.command.files.reading import listed, unreadable
+from harness.tasks.command.files.reading import is_file, listed, unreadable
 
 RUN_DIR = "{run_dir}/"
 SCAN_S = 1.0  # seconds between two searches for files that match a pattern
@@ -51,7 +52,7 @@ class Place:
         """The files; `now` searches although it has just been done. Raises TrainingFailed."""
         if self._scan is None:
             path = self.run_dir / self.pattern
-            return [path] if path.is_file() else []
+            return [path] if is_file(path) else []
         found = self._scan.files(now=now)
         names = [name_in(self.run_dir, path) for path in found]
         if len(found) > 1 and not (self.resumes and alike(names)):
@@ -86,9 +87,9 @@ class Scan:
         if now or self._clock() >= self._next:
             real: dict[Path, Path] = {}
             for path in _files_below(self.folder):
-                if self._matches.fullmatch(name_in(self.folder, path)) and path.is_file():
-                    target = path.resolve()
-                    if target not in real or not path.is_symlink():
+                if self._matches.fullmatch(name_in(self.folder, path)) and is_file(path):
+                    target = answered(path, path.resolve)
+                    if target not in real or not answered(path, path.is_symlink):
                         real[target] = path
             self._found = sorted(real.values(), key=lambda path: natural(name_in(self.folder, path)))
             self._next = self._clock() + SCAN_S
@@ -119,7 +120,21 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts).removesuffix("/"))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(root, name) for name in sorted(names))
+def _files_below(folder: Path) -> list[Path]:
+    """All files, each folder's sorted; none if it does not exist. Raises StoreError if it does not respond."""
+
+    def problem(error: OSError) -> None:
+        if is_transient(error) or error.filename == str(folder):
+            raise error
+
+    def once() -> list[Path]:
+        found = []
+        for root, folders, names in os.walk(folder, onerror=problem):
+            folders.sort()
+            found += [Path(root, name) for name in sorted(names)]
+        return found
+
+    try:
+        return answered(folder, once)
+    except OSError:
+        return []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from harness.common.patience import answered
 from harness.tasks.protocol import TrainingFailed
 
 MOST_NAMES = 12  # of columns, keys, tags or files in a message
@@ -56,6 +60,25 @@ class Outcomes:
 def unreadable(message: str) -> TrainingFailed:
     """The error for a file that cannot be read as it should be; the same place whatever the numbers in the message."""
     return TrainingFailed("output", message, f"output: {re.sub('[0-9]+', '#', message)}")
+
+
+def refused(name: str, error: OSError) -> TrainingFailed:
+    """The error for a file that the system does not let us read."""
+    return unreadable(f"{name} cannot be read: {error.strerror or error}")
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Of a file that a program may write; None: it cannot be found. Raises StoreError if the folder does not respond."""
+    try:
+        return answered(path, path.stat)
+    except OSError:
+        return None
+
+
+def is_file(path: Path) -> bool:
+    """`status_of`: whether it is a file, or a link to one."""
+    status = status_of(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
 
 
 def listed(names: Sequence[str], near: str = "") -> str:

@@ -7,17 +7,20 @@ import struct
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.tasks.command.files.reading import unreadable
+from harness.common.patience import answered
+from harness.common.shared_files import SharedFile
+from harness.tasks.command.files.reading import refused, unreadable
 
 BUDGET = 1 << 20  # bytes read by one `new`, at least one record
 LARGEST = 1 << 30  # bytes of a record; more: the file is damaged
 
 
 class Records(ABC):
-    """Follows one file. All methods raise TrainingFailed."""
+    """Follows one file. All methods raise TrainingFailed, StoreError."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
@@ -28,13 +31,13 @@ class Records(ABC):
     def new(self, *, all_of_it: bool = False) -> Iterator[bytes]:
         """The complete records since the last call; with `all_of_it` the file is complete, and must not end inside a record."""
         try:
-            status = self.path.stat()
+            status = answered(self.path, self.path.stat)
             state = (status.st_ino, status.st_size, status.st_mtime_ns)
             if state == self._state and not self._more and not all_of_it:
                 return
             if status.st_size < self.offset or (self._state is not None and state[0] != self._state[0]):
                 raise unreadable(f"{self.name} was written anew; the program must write to a new file instead")
-            with self.path.open("rb") as file:
+            with BufferedReader(SharedFile(self.path)) as file:
                 file.seek(self.offset)
                 begin = self.offset
                 while (record := self._next(file)) is not None:
@@ -50,7 +53,7 @@ class Records(ABC):
         except FileNotFoundError:
             return
         except OSError as error:
-            raise unreadable(f"{self.name} cannot be read: {error.strerror or error}") from error
+            raise refused(self.name, error) from error
 
     @abstractmethod
     def _next(self, file: BinaryIO) -> bytes | None:

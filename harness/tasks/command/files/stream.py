@@ -10,9 +10,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from harness.tasks.command.files.reading import Reading, unreadable
+from harness.common.shared_files import SharedFile
+from harness.tasks.command.files.reading import Reading, refused, status_of, unreadable
 from harness.tasks.protocol import TrainingFailed
 
 CHUNK = 1 << 20  # bytes read by one `new`
@@ -28,7 +29,7 @@ class Parser(Protocol):
 
 
 class Stream:
-    """Follows one file, which may not exist yet. All methods raise TrainingFailed.
+    """Follows one file, which may not exist yet. All methods raise TrainingFailed, StoreError.
 
     If an earlier attempt at the run has left it, nothing is read before the program writes to it.
     """
@@ -64,17 +65,17 @@ class Stream:
         if not untouched and self._before is not None and self._before.state == state:
             return []
         try:
-            with self.path.open("rb", buffering=0) as file:
-                state = _of(os.fstat(file.fileno()))
+            with SharedFile(self.path) as file:
+                state = _of(file.status())
                 found = self._rows(file, state, whole=whole)
         except FileNotFoundError:  # between two versions of it
             return []
         except OSError as error:
-            raise unreadable(f"{self.name} cannot be read: {error.strerror or error}") from error
+            raise refused(self.name, error) from error
         self._state = state
         return [row for row in found if row.values]
 
-    def _rows(self, file: BinaryIO, state: tuple[int, ...], *, whole: bool) -> list[Reading]:
+    def _rows(self, file: SharedFile, state: tuple[int, ...], *, whole: bool) -> list[Reading]:
         if self._before is not None:
             self._pass.seam = self._before.seam(file, state)
             self._before = None
@@ -90,7 +91,7 @@ class Stream:
             if whole and not self._is_unchanged(file, state):
                 return self._doubt()
             raise
-        if whole and not reader.is_start_of(file, os.fstat(file.fileno()).st_size, quickly=True):
+        if whole and not reader.is_start_of(file, file.status().st_size, quickly=True):
             return self._doubt()
         self._more = limit is not None and reader.offset + len(reader.rest) < state[2]
         if added is None:
@@ -107,8 +108,8 @@ class Stream:
             return None
         raise unreadable(f"{self.name} was rewritten with fewer rows: {self._pass.rows} were read before, now it has {len(rows)}")
 
-    def _is_unchanged(self, file: BinaryIO, state: tuple[int, ...]) -> bool:
-        return _of(os.fstat(file.fileno())) == state
+    def _is_unchanged(self, file: SharedFile, state: tuple[int, ...]) -> bool:
+        return _of(file.status()) == state
 
     def _doubt(self) -> list[Reading]:
         """The program rewrote the file while it was read: all of it is read again the next time."""
@@ -131,7 +132,7 @@ class _Pass:
         self._digest = hashlib.blake2b()  # of all rows but the last, which may get more values
         self._last: Reading | None = None
 
-    def is_start_of(self, file: BinaryIO, size: int, *, quickly: bool) -> bool:
+    def is_start_of(self, file: SharedFile, size: int, *, quickly: bool) -> bool:
         """Whether the file still begins with what was read; quickly: by samples."""
         if size < self.offset:
             return False
@@ -147,7 +148,7 @@ class _Pass:
             left -= len(data)
         return not left and found.digest() == self._bytes.digest()
 
-    def go_on(self, file: BinaryIO, limit: int | None, *, whole: bool) -> list[Reading]:
+    def go_on(self, file: SharedFile, limit: int | None, *, whole: bool) -> list[Reading]:
         """The rows after `offset`, of about `limit` bytes, not counted yet."""
         rows: list[Reading] = []
         file.seek(self.offset)
@@ -216,14 +217,14 @@ class _Before:
     def of(cls, path: Path) -> _Before | None:
         """None: there is no such file, or it cannot be read."""
         try:
-            with path.open("rb") as file:
-                state = _of(os.fstat(file.fileno()))
+            with SharedFile(path) as file:
+                state = _of(file.status())
                 file.seek(max(0, state[2] - SAMPLE))
-                return cls(state, file.read(SAMPLE))
+                return cls(state, _exactly(file, SAMPLE))
         except OSError:
             return None
 
-    def seam(self, file: BinaryIO, state: tuple[int, ...]) -> int | None:
+    def seam(self, file: SharedFile, state: tuple[int, ...]) -> int | None:
         """The size of the file then, if its last line was cut off and the program has appended to it."""
         size = self.state[2]
         if self._end.endswith(b"\n") or not self._end or state[:2] != self.state[:2] or state[2] <= size:
@@ -233,10 +234,8 @@ class _Before:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    try:
-        return _of(path.stat())
-    except OSError:
-        return None
+    status = status_of(path)
+    return None if status is None else _of(status)
 
 
 def _of(status: os.stat_result) -> tuple[int, ...]:
@@ -244,7 +243,7 @@ def _of(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _exactly(file: BinaryIO, count: int) -> bytes:
+def _exactly(file: SharedFile, count: int) -> bytes:
     """Up to `count` bytes; fewer only at the end of the file."""
     found = b""
     while len(found) < count and (data := file.read(count - len(found))):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from harness.common.patience import answered
 from harness.common.results_root import create_folder
 from harness.errors import DataError
 from harness.tasks.command import knobs, template
@@ -163,17 +164,7 @@ def _read_by_prepare(directory: Path) -> Detected:
 def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:
     path = directory / Path(name).expanduser()
     try:
-        files = files_of(path, left_out)
-        if files == [path] and not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; use files and folders")
-        listing = [_stamp(file) for file in files]
-        listed = hashlib.sha256(json.dumps([str(path.resolve()), *listing]).encode()).hexdigest()
-        kept = cache_folder() / "inputs" / f"{listed}.txt"
-        with suppress(OSError):  # not cached
-            return kept.read_text()
-        found = _digest(path, files)
-        if cache_folder().is_dir() and all(time.time_ns() - stamp[2] > SETTLED_S * 1e9 for stamp in listing):
-            _keep(kept, found)
+        return answered(path, lambda: _read_content(path, name, left_out))
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         what = f"not found: {path}" if missing else f"{path} cannot be read: {error.strerror or error}"
@@ -181,6 +172,20 @@ def _content(directory: Path, name: str, left_out: Sequence[str]) -> str:
         if missing and checkout_of(directory):
             advice += ", and list in link what git does not track"
         raise DataError(f"task.inputs: {name}: {what}; {advice}") from error
+
+
+def _read_content(path: Path, name: str, left_out: Sequence[str]) -> str:
+    files = files_of(path, left_out)
+    if files == [path] and not stat.S_ISREG(path.stat().st_mode):
+        raise DataError(f"task.inputs: {name}: {path} is a pipe or a device; use files and folders")
+    listing = [_stamp(file) for file in files]
+    listed = hashlib.sha256(json.dumps([str(path.resolve()), *listing]).encode()).hexdigest()
+    kept = cache_folder() / "inputs" / f"{listed}.txt"
+    with suppress(OSError):  # not cached
+        return kept.read_text()
+    found = _digest(path, files)
+    if cache_folder().is_dir() and all(time.time_ns() - stamp[2] > SETTLED_S * 1e9 for stamp in listing):
+        _keep(kept, found)
     return found
 
 
