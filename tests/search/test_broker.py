@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searching import SPACE, begun, toy_search, watch, worker
+from searching import DONE, SPACE, begun, end, gone, toy_search, watch, worker
 
 from harness.errors import InputError, StoreError
 from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
@@ -21,8 +21,6 @@ from harness.store import lease as leases
 from harness.store.lease import SupersededError
 from harness.store.records import Store
 
-DONE = TrialOutcome("completed", (50.0,), seconds=1.0, epochs=3)
-
 
 @pytest.fixture
 def broker(store: Store, tmp_path: Path) -> TrialBroker:
@@ -33,16 +31,6 @@ def ask(broker: TrialBroker) -> TrialLease:
     taken = broker.ask(watch())
     assert taken is not None
     return taken
-
-
-def end(broker: TrialBroker, taken: TrialLease, outcome: TrialOutcome = DONE) -> None:
-    with taken.lease:
-        broker.tell(taken, outcome)
-
-
-def gone(taken: TrialLease) -> None:
-    """Its holder is no more."""
-    taken.lease.beat("free")
 
 
 def states(broker: TrialBroker) -> list[str]:
@@ -343,77 +331,3 @@ def test_reading_trials_creates_no_files(store: Store, tmp_path: Path) -> None:
     seen = read_trials(paths, study)
     assert seen == broker.trials()
     assert isinstance(seen[0], Trial)
-
-
-SAMPLERS = {
-    "cmaes": "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}, steps: {range: [1, 5]}}",
-    "random": SPACE,
-    "tpe": "{failure: {choice: [bug, oom]}, effect: {range: [-3, 3], when: {failure: bug}}, noise: {range: [0.5, 2], when: {failure: oom}}}",
-}
-
-
-# TPE draws ten at random before it proposes any.
-@pytest.mark.parametrize(
-    ("sampler", "pruner", "count"), [("cmaes", "median", 4), ("random", "hyperband", 4), ("tpe", "hyperband", 12)]
-)
-def test_samplers_and_pruners_keep_to_the_space(store: Store, tmp_path: Path, sampler: str, pruner: str, count: int) -> None:
-    search = f"{{space: {SAMPLERS[sampler]}, sampler: {sampler}, pruner: {pruner}, trials: {count}}}"
-    broker = begun(store, toy_search(tmp_path, search))
-    while (taken := broker.ask(watch())) is not None:
-        broker.record_epochs(taken, {1: 50.0 + taken.number, 2: 50.0})
-        broker.should_prune(taken)
-        broker.record_bound(taken, "parameters", 0.5 if taken.number % 3 == 0 else -0.5)
-        infeasible = taken.number % 3 == 0
-        end(broker, taken, TrialOutcome("infeasible") if infeasible else TrialOutcome("completed", (50.0 + taken.number,)))
-    assert len(broker.trials()) == count
-    for trial in broker.trials():
-        active = [item.name for item in broker.study.space if item.is_active(trial.values)]
-        assert list(trial.values) == active
-        assert -3 <= trial.values.get("effect", 0.0) <= 3  # type: ignore[operator]
-
-
-@pytest.mark.parametrize(("sampler", "count"), [("tpe", 12), ("nsga2", 5), ("random", 5)])
-def test_several_objectives(store: Store, tmp_path: Path, sampler: str, count: int) -> None:
-    search = f"{{space: {{effect: {{range: [-3, 3]}}, steps: {{range: [1, 9]}}}}, objectives: [score, parameters], sampler: {sampler}, trials: {count}}}"
-    broker = begun(store, toy_search(tmp_path, search))
-    while (taken := broker.ask(watch())) is not None:
-        if taken.number % 4 == 3:
-            broker.record_bound(taken, "parameters", 1.0)
-            end(broker, taken, TrialOutcome("infeasible"))
-        else:
-            end(broker, taken, TrialOutcome("completed", (50.0 + taken.number, float(taken.values["steps"]))))
-    assert len(counted(broker.trials())) == count
-    assert broker.trials()[0].objectives.keys() == {"score", "parameters"}
-
-
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_restart_does_not_change_the_proposals(tmp_path: Path, sampler: str) -> None:
-    study = toy_search(tmp_path, f"{{space: {SPACE}, sampler: {sampler}, trials: 14}}")
-    proposed = []
-    for stops in (False, True):
-        other = Store.open(tmp_path / f"results-{stops}")
-        broker = begun(other, study)
-        while (taken := broker.ask(watch())) is not None:
-            if stops and taken.number in {2, 5, 13}:
-                gone(taken)
-            else:
-                end(broker, taken, TrialOutcome("completed", (50.0 + taken.values["effect"],)))  # type: ignore[operator]
-        proposed.append([trial.values for trial in counted(broker.trials())])
-    assert len(proposed[0]) == 14
-    assert proposed[0] == proposed[1]
-
-
-@pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_nothing_is_pruned_before_prune_after(store: Store, tmp_path: Path, pruner: str) -> None:
-    broker = begun(store, toy_search(tmp_path, f"{{space: {SPACE}, pruner: {pruner}, prune_after: 5, trials: 14}}"))
-    left = []
-    while (taken := broker.ask(watch())) is not None:
-        pruned = False
-        for epoch in range(1, 10):
-            broker.record_epochs(taken, {epoch: 50.0 - taken.number})
-            if pruned := broker.should_prune(taken):
-                left.append(epoch)
-                break
-        end(broker, taken, TrialOutcome("pruned") if pruned else TrialOutcome("completed", (50.0 - taken.number,)))
-    assert left
-    assert min(left) >= 5

@@ -87,16 +87,16 @@ def test_a_held_run_is_running_with_its_holder_and_epoch(store):
 
 @pytest.mark.parametrize("name", ["lease.1", "metrics.jsonl"])
 def test_a_file_replaced_while_it_is_read_is_not_an_error(store, monkeypatch, name):
-    stale, whole = iter([True]), Path.read_bytes
+    stale, whole = iter([True]), os.read
 
-    def read_bytes(path):
-        if path.name == name and next(stale, False):
+    def read(descriptor, size):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == name and next(stale, False):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return whole(path)
+        return whole(descriptor, size)
 
     with store.take(RUN, Watch(Timing(), Holder.here())):
         write_rows(store.paths.run(RUN).metrics, [{"epoch": 1}])
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(os, "read", read)
         assert store.record(RUN).state == "running"
         assert next(stale, None) is None
         assert store.record(RUN).epoch == 1

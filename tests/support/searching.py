@@ -21,7 +21,7 @@ from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
 from harness.experiment import load_experiment
 from harness.experiment.study import Study, make_study
-from harness.search.broker import TrialBroker
+from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.reconcile import prepare
 from harness.search.worker import SearchWorker
 from harness.store.holder import Holder
@@ -29,6 +29,7 @@ from harness.store.lease import DEATHS_ALLOWED, LeaseState, Timing, Watch, newes
 from harness.store.records import Store
 
 SPACE = "{effect: {range: [-3, 3]}, noise: {range: [0.5, 2], log: true}}"
+DONE = TrialOutcome("completed", (50.0,), seconds=1.0, epochs=3)
 
 
 def toy_search(folder: Path, search: str, config: str = "{}", name: str = "toys", after: str = "") -> Study:
@@ -44,6 +45,17 @@ def begun(store: Store, study: Study, url: str | None = None) -> TrialBroker:
     broker = TrialBroker(store.paths.study(study.name), study, url)
     broker.prepare(watch())
     return broker
+
+
+def end(broker: TrialBroker, taken: TrialLease, outcome: TrialOutcome = DONE) -> None:
+    """Record the outcome of a trial and release its lease."""
+    with taken.lease:
+        broker.tell(taken, outcome)
+
+
+def gone(taken: TrialLease) -> None:
+    """Release the lease of a trial without an outcome, as a killed holder leaves it."""
+    taken.lease.beat("free")
 
 
 def watch(timing: Timing | None = None, pid: int | None = None) -> Watch:

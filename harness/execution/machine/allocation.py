@@ -61,18 +61,20 @@ def allocated(
     if request.share > 1 and not size.gpus:
         raise InputError(f"--share-gpu {request.share}: the runs train on the CPU; remove --share-gpu")
     count = size.workers(request.workers, runs, machine, request.share)
-    seats = (
-        _take(machine.gpus, size.gpus, request, count, environment=environment, say=say) if size.gpus else [Seat((), ())] * count
+    held = (
+        _take(machine.gpus, size.gpus, request, count, environment=environment, say=say)
+        if size.gpus
+        else [HeldGpus((), ())] * count
     )
     try:
-        processors = size.cpus or max(1, machine.cpus // len(seats))
-        yield tuple(Slot(processors, seat.gpus, seat.leases) for seat in seats)
+        processors = size.cpus or max(1, machine.cpus // len(held))
+        yield tuple(Slot(processors, each.gpus, each.leases) for each in held)
     finally:
-        _close(seats)
+        _close(held)
 
 
 @dataclass(frozen=True)
-class Seat:
+class HeldGpus:
     """The GPUs of one worker, and the open files that hold them."""
 
     gpus: tuple[Gpu, ...]
@@ -81,7 +83,7 @@ class Seat:
 
 def _take(
     gpus: Sequence[Gpu], size: int, request: Request, count: int, *, environment: Mapping[str, str], say: Say
-) -> list[Seat]:
+) -> list[HeldGpus]:
     """GPUs for `count` workers, or with `auto` for fewer. Raises DeviceError if too few are free."""
     folder = lease_folder(environment)
     computing = foreign.processes(environment)  # before the lock: it takes a while
@@ -91,45 +93,45 @@ def _take(
             busy = {gpu: computing[gpu.identity] for gpu in gpus if gpu.identity in computing}
             for gpu in leases.holders(busy):
                 del busy[gpu]  # what computes on a GPU that is leased is the work of a harness command
-            seats = _seats(leases, [gpu for gpu in gpus if gpu not in busy], size, request.share, count)
-            if len(seats) < (count if request.workers != "auto" else 1):
-                _close(seats)
-                seats = _seats(leases, sorted(gpus, key=lambda gpu: gpu in busy), size, request.share, count)
+            held = _held(leases, [gpu for gpu in gpus if gpu not in busy], size, request.share, count)
+            if len(held) < (count if request.workers != "auto" else 1):
+                _close(held)
+                held = _held(leases, sorted(gpus, key=lambda gpu: gpu in busy), size, request.share, count)
     except OSError as error:
         say(
             f"{folder}: no leases on GPUs: {error.strerror}; another command may use the same GPUs; set ${VARIABLE} to a folder "
             "that all users of this machine can write to"
         )
-        groups = [Seat(tuple(gpus[start : start + size]), ()) for start in range(0, len(gpus) - size + 1, size)]
+        groups = [HeldGpus(tuple(gpus[start : start + size]), ()) for start in range(0, len(gpus) - size + 1, size)]
         return (groups * request.share)[:count]
-    if len(seats) < (count if request.workers != "auto" else 1):
-        _close(seats)
-        raise DeviceError(_in_use(leases.holders(gpus), len(seats), size, request))
-    for gpu in dict.fromkeys(gpu for seat in seats for gpu in seat.gpus if gpu in busy):
+    if len(held) < (count if request.workers != "auto" else 1):
+        _close(held)
+        raise DeviceError(_in_use(leases.holders(gpus), len(held), size, request))
+    for gpu in dict.fromkeys(gpu for each in held for gpu in each.gpus if gpu in busy):
         say(f"GPU {gpu.name} is also used by {', '.join(map(str, busy[gpu]))}; too few other GPUs are free")
-    return seats
+    return held
 
 
-def _seats(leases: GpuLeases, gpus: Sequence[Gpu], size: int, share: int, count: int) -> list[Seat]:
+def _held(leases: GpuLeases, gpus: Sequence[Gpu], size: int, share: int, count: int) -> list[HeldGpus]:
     """At most `count`, in the order of `gpus`: one on each group of `size` GPUs, then a second one, up to `share` on each."""
-    seats: list[Seat] = []
+    held: list[HeldGpus] = []
     for _ in range(share):
-        group: list[Seat] = []
+        group: list[HeldGpus] = []
         for gpu in gpus:
-            if len(seats) == count:
+            if len(held) == count:
                 break
             place = leases.share(gpu, share) if share > 1 else leases.take(gpu)
             if place is not None:
-                group.append(Seat((gpu,), place if isinstance(place, tuple) else (place,)))
+                group.append(HeldGpus((gpu,), place if isinstance(place, tuple) else (place,)))
             if len(group) == size:
-                seats.append(Seat(tuple(one.gpus[0] for one in group), tuple(file for one in group for file in one.leases)))
+                held.append(HeldGpus(tuple(one.gpus[0] for one in group), tuple(file for one in group for file in one.leases)))
                 group = []
         _close(group)
-    return seats
+    return held
 
 
-def _close(seats: Sequence[Seat]) -> None:
-    for file in {file for seat in seats for file in seat.leases}:
+def _close(held: Sequence[HeldGpus]) -> None:
+    for file in {file for each in held for file in each.leases}:
         os.close(file)
 
 
