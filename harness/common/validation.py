@@ -6,7 +6,7 @@ The allowed values in messages come from the model's JSON schema, so messages ca
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -205,7 +205,7 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
             keys = shape.keys(parts[:-1], value)
             dotted = [f"{parts[-1]}.{key}" for key in wrong] if isinstance(wrong, Mapping) else []
             one = next((key for key in dotted if key in keys), None)  # a setting of a program with a dot in its name
-            what = f"unknown key; {f'write {one} as one key' if one else suggestion(str(parts[-1]), keys)}"
+            what = f"unknown key; {f'write {one} as one key' if one else _meant(str(parts[-1]), parts[:-1], shape, value)}"
             return parts, Problem(at, path, what)
         case "missing":
             key = str(details["loc"][-1])
@@ -221,6 +221,13 @@ def _problem(details: ErrorDetails, root: Node, value: Any, shape: Shape) -> tup
     what = f"{show(wrong)} is out of range" if _is_out_of_range(wrong, options) else f"invalid value {show(wrong)}"
     what += f"; {_close(wrong, options)}{_expected(options, shape.allowed(schema))}{_quoted(node, options)}"
     return parts, Problem(node.at, path, what)
+
+
+def _meant(key: str, block: Sequence[str | int], shape: Shape, value: Any) -> str:
+    """What may be meant by an unknown key: the same one in a block beside it, or a similar one."""
+    keys = shape.keys(block, value)
+    inside = [name for name in keys if key in shape.keys([*block, name], value)]
+    return f"did you mean {inside[0]}.{key}?" if len(inside) == 1 else suggestion(key, keys)
 
 
 def _tag_problem(node: Node, tags: tuple[str, Mapping[str, frozenset[str]]]) -> Problem:

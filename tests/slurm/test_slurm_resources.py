@@ -19,19 +19,19 @@ pytestmark = [pytest.mark.needs("slurmctld", "/usr/sbin/slurmctld"), pytest.mark
 
 EPOCHS = 8
 NODES = """
-question: Which rate is better on two nodes?
+question: Does a model on two nodes fit?
 task:
   command: "srun bash start.sh {host} {port} {nodes} {gpus} train.py --seed={seed} --folder={run_dir} {knobs}"
   resume: --resume
   checkpoint: state.pt
-  knobs: {rate: 0.05}
+  knobs: {rate: 0.2}
   metrics: {loss: {goal: minimize, unit: nats, text: "epoch {step} loss {value}"}}
   inputs: [start.sh, train.py]
 resources: {nodes: 2, gpus: 2, cpus: 2}
-factors: {rate: [0.05, 0.2]}
-seeds: 2
-margin: 0.02
-claims: [{improves: rate=0.2}]
+variants: {base: {}}
+baseline: base
+seeds: 3
+claims: [{at_most: {base: 0.5}}]
 """
 START = """
 host=$1 port=$2 nodes=$3 gpus=$4
@@ -155,21 +155,22 @@ def test_torchrun_over_two_nodes_is_preempted_and_resumed(submitter: Submitter) 
 
     submitter.wait(lambda: "epoch 2 loss" in log(), "no training", 240)
     assert submitter.running(job)[0].node == "node[1-2]"
-    assert set(re.findall(r"rank (\d) of 4 on (node\d)", log())) == {(str(rank), f"node{1 + rank // 2}") for rank in range(4)}
+    ranks = re.findall(r"rank (\d) of 4 on (node\d)", log())  # torchrun numbers the nodes as they arrive
+    assert sorted(rank for rank, _ in ranks) == ["0", "1", "2", "3"]
+    assert sorted(node for _, node in ranks) == ["node1", "node1", "node2", "node2"]
     cluster.run("sbatch", "-p", "high", "-w", "node2", "-c", "4", "-o", "/dev/null", "--wrap", "sleep 1")
     submitter.wait(lambda: submitter.requeued(job) == 1, "not preempted", 120)
     submitter.wait(lambda: submitter.tasks(report)[0].state == "COMPLETED", "no report", 500)
     assert [task.state for task in submitter.tasks(job)] == ["COMPLETED"]
     results = [json.loads(path.read_text()) for path in store.paths.runs.glob("*/result.json")]
-    assert [result["state"] for result in results] == ["completed"] * 4
+    assert [result["state"] for result in results] == ["completed"] * 3
     origins = [read_json(path, Provenance) for path in store.paths.runs.glob("*/provenance.json")]
     assert sum(len(origin.restarts) for origin in origins) == 1
-    assert log().count(f"epoch {EPOCHS - 1} loss") == 4
-    assert log().count("epoch 0 loss") == 4, "the preempted run started again from the beginning"
+    assert log().count(f"epoch {EPOCHS - 1} loss") == 3
+    assert log().count("epoch 0 loss") == 3, "the preempted run started again from the beginning"
     judged = json.loads((store.paths.report("toys") / "verdicts.json").read_text())
     (verdict,) = judged["verdicts"]
-    assert (judged["complete"], verdict["n"], verdict["results_used"]) == (True, 2, 4)
-    assert verdict["mean"] < 0  # the larger rate learns faster
+    assert (judged["complete"], verdict["verdict"], verdict["n"], verdict["results_used"]) == (True, "supported", 3, 3)
     assert submitter.harness("harness.verify", code=0)
     assert not [pid for pid in cluster.processes() if b"train.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 

@@ -54,7 +54,7 @@ class Port:
         self.close()
 
 
-def visible_gpus(device: str, resources: Resources, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def gpu_variables(device: str, resources: Resources, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that show a program as many GPUs as its run requests, the first ones of its worker.
 
     Empty if it requests no number: then it sees those of the worker. A run on the CPU sees none.

@@ -24,7 +24,7 @@ from harness.tasks.command.code.version import CODE
 from harness.tasks.command.inputs import fingerprint as inputs
 from harness.tasks.command.inputs.found import Detected, merged
 from harness.tasks.command.knobs import Knobs, config_model
-from harness.tasks.command.machine import Port, check_gpus, host_name, visible_gpus
+from harness.tasks.command.machine import Port, check_gpus, gpu_variables, host_name
 from harness.tasks.command.model import TASK_NAME, Value
 from harness.tasks.command.model import Program as Definition
 from harness.tasks.command.styles import printed
@@ -245,7 +245,7 @@ class CommandTask(Task):
     def environment(self, seed: int, device: str, folder: Path) -> dict[str, str]:
         """The environment of this process plus variables of the definition and the harness; it sees the GPUs of the run."""
         device = self._device(device)
-        found = {"PYTHONUNBUFFERED": "1", **visible_gpus(device, self.resources)}
+        found = {"PYTHONUNBUFFERED": "1", **gpu_variables(device, self.resources)}
         found = self._variables(found)
         if self._logs_to_wandb:
             found = wandb_offline(found, folder, self.definition.environment)

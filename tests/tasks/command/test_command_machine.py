@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeviceError
-from harness.tasks.command.machine import Port, check_gpus, host_name, visible_gpus
+from harness.tasks.command.machine import Port, check_gpus, gpu_variables, host_name
 from harness.tasks.command.model import Program
 from harness.tasks.command.task import CommandTask
 from harness.tasks.resources import NOTHING, Resources
@@ -32,12 +32,12 @@ TWO = Resources(gpus=2)
     ],
 )
 def test_a_program_sees_as_many_gpus_as_its_run_requests(resources, environment, seen):
-    assert visible_gpus("cuda", resources, environment) == seen
+    assert gpu_variables("cuda", resources, environment) == seen
 
 
 def test_a_run_on_the_cpu_sees_no_gpu():
     hidden = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "-1"}
-    assert visible_gpus("cpu", TWO, {"CUDA_VISIBLE_DEVICES": "0,1"}) == hidden
+    assert gpu_variables("cpu", TWO, {"CUDA_VISIBLE_DEVICES": "0,1"}) == hidden
 
 
 def test_a_worker_with_too_few_gpus_says_so():
