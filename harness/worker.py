@@ -79,7 +79,9 @@ def worker(
     *,
     plan: Annotated[
         Path,
-        typer.Argument(metavar="PLAN", help="results/plans/NAME.json, or of a search results/studies/NAME/search.json"),
+        typer.Argument(
+            metavar="PLAN", readable=False, help="results/plans/NAME.json, or of a search results/studies/NAME/search.json"
+        ),
     ],
     only: Annotated[
         list[str] | None,

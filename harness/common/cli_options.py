@@ -119,7 +119,7 @@ Track = Annotated[
         metavar="auto|wandb|none", help="mirror runs to Weights & Biases; auto: if it is installed", rich_help_panel=RESULTS
     ),
 ]
-Results = Annotated[Path, typer.Option(metavar="FOLDER", help="the results folder", rich_help_panel=RESULTS)]
+Results = Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="the results folder", rich_help_panel=RESULTS)]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text", rich_help_panel=RESULTS)]
 Require = Annotated[
     choices.Requirement | None,

@@ -108,10 +108,7 @@ class Store(Catalog):
         if create or write:
             for folder in (paths.root, paths.plans, paths.runs, paths.cache):
                 atomic.make_folder(folder)
-                if not os.access(folder, os.W_OK | os.X_OK):
-                    raise StoreError(
-                        f"{folder}: cannot be written; change its permissions, or choose another folder with --results"
-                    )
+                store_root.refuse_unwritable(folder)
             store_root.open_for_writing(paths.root)
         os.environ.setdefault("HARNESS_CACHE", str(paths.cache.absolute()))
         if os.environ.get(place.VARIABLE) in (None, _set_here.get(place.VARIABLE)):

@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from harness.common import results_root
-from harness.common.patience import repeat
+from harness.common.patience import answered, repeat
 from harness.errors import StoreError
 from harness.store import atomic
 from harness.store.temporaries import NO_LINKS
@@ -37,6 +37,22 @@ def refuse_unusable(root: Path) -> None:
             raise StoreError(f"{link}, which leads back to itself; remove it, or {OTHER}") from error
     if atomic.exists(root) and not atomic.is_folder(root):
         raise StoreError(f"{root}: is a file; choose a folder with --results")
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raises StoreError if no file can be made in `folder`."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    made = folder / f".harness-{secrets.token_hex(8)}"
+
+    def once() -> None:
+        made.touch()
+        made.unlink(missing_ok=True)
+
+    try:  # `access` gives no reason, which may be that the folder does not respond
+        answered(folder, once, "be written")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written; change its permissions, or {OTHER}") from error
 
 
 def create(root: Path) -> None:
