@@ -10,6 +10,7 @@ import pytest
 from harness.store import notices
 from harness.store.notices import Notice, Notices
 from harness.store.paths import Paths
+from harness.store.root import open_for_reading
 
 RUN, OTHER = "0123456789ab", "ba9876543210"
 
@@ -96,6 +97,7 @@ def test_a_large_file_is_emptied(paths: Paths, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_folder_that_went_away_is_neither_an_error_nor_made_again(paths: Paths) -> None:
+    open_for_reading(paths.root)
     own = of(paths)
     own.post(RUN, "taken")
     paths.root.rename(paths.root.with_name("elsewhere"))
