@@ -149,11 +149,20 @@ def test_weights_are_kept_on_request(store, toy_plan):
     assert store.paths.run(plan.runs[0].id).checkpoint.exists()
 
 
-@pytest.mark.parametrize(("options", "device"), [([], "cuda"), (["--device", "cpu"], "cpu")])
-def test_a_worker_trains_on_the_planned_device_by_default(store, toy_plan, options, device):
+@pytest.mark.parametrize(("device", "used"), [(None, "cuda"), ("cpu", "cpu")])
+def test_a_worker_trains_on_the_planned_device_by_default(store, toy_plan, device, used):
     plan = toy_plan().model_copy(update={"accelerator": "cuda"})
-    assert worker.main([str(store.save_plan(plan)), *options]) == 0
-    assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == device
+    assert PlanWorker(store, plan, WorkerOptions(device=device), Stop()).device == used
+
+
+def test_a_worker_for_gpus_does_not_start_without_one(store, toy_plan, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    plan = toy_plan().model_copy(update={"accelerator": "cuda"})
+    path = str(store.save_plan(plan))
+    assert worker.main([path]) == 2
+    assert "no GPU is visible here; use --device cpu" in capsys.readouterr().err
+    assert worker.main([path, "--device", "cpu"]) == 0
+    assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_the_time_limit_is_that_of_the_step(store, tmp_path):
     trained(store, plan)
     (step,) = plan_steps(plan)
     last = "it last printed: epoch 2: loss"
-    assert all(f"(run {step}) failed: ran longer than its timeout of 1 s; {last}" in error for _, error in outcomes(store, plan))
+    assert all(f"(run {step}) failed: ran longer than its timeout of 1s; {last}" in error for _, error in outcomes(store, plan))
 
 
 def test_a_step_that_leaves_no_files_stops_the_worker_and_says_why(store, tmp_path, capsys):
