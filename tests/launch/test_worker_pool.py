@@ -83,7 +83,7 @@ def pool(store, toy_plan, environment, tmp_path):
 
 
 def test_an_error_of_the_harness_itself_comes_back_with_the_end_of_the_log(pool):
-    with pool("from harness.store.records import Store\nStore.open = lambda *_: 1 // 0\n") as workers:
+    with pool("from harness.store.records import Store\nStore.open = lambda *_, **__: 1 // 0\n") as workers:
         assert workers.wait() == 2
     (complaint,) = workers.errors()
     assert complaint.startswith(f"worker 0 stopped with an error; see {workers.logs[0]}\n")
