@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from harness.common.results_root import create_folder
+from harness.common.results_root import may_be_away
 from harness.store.paths import Paths
 
 Word = Literal["taken", "alive", "left", "completed", "diverged", "failed"]
@@ -54,8 +54,9 @@ class Notices:
             try:
                 self._append(line)
             except FileNotFoundError:
-                create_folder(self.path.parent)
-                self._append(line)
+                if not may_be_away(self.path):  # else a bare mount point
+                    self.path.parent.mkdir(exist_ok=True)
+                    self._append(line)
         if word == "alive":
             return  # nobody waits for it
         with suppress(OSError):

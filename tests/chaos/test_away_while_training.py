@@ -94,7 +94,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def reference(tmp_path: Path, plan: Any) -> dict[str, Any]:
@@ -127,9 +129,10 @@ def test_a_worker_continues_when_the_folder_comes_back(
     assert place.is_bare()
     assert process.poll() is None
     place.come()
-    assert process.wait(60) == 0, process.communicate()[1]
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
     assert bits(store, [run.id for run in plan.runs]) == expected
-    assert "responds again" in process.communicate()[1]
+    assert "responds again" in said
 
 
 @pytest.mark.slow

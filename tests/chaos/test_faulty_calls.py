@@ -119,7 +119,7 @@ def toys(store: Store, toy_plan: PlanMaker, **config: Any) -> Path:
 
 def quiet(said: str) -> list[str]:
     """The messages without those that nothing disturbed, of which the worker says how it waits."""
-    usual = re.compile(r"\S+  \S+  seed \d+: (started|completed)|trial \d+.*|\S+: .*trials?.*")
+    usual = re.compile(r"\S+  [^:]+  seed \d+: (started|completed)|trial \d+.*|\S+: .*trials?.*")
     return [line for line in said.splitlines() if not usual.fullmatch(line) and not WAITING.fullmatch(line)]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import doctor, status, worker
+from harness import doctor, run, status, worker
 from harness.common import patience
 from harness.errors import StoreError
 from harness.store import atomic, temporaries
@@ -151,6 +151,31 @@ def test_a_file_system_without_hard_links_is_named(tmp_path: Path, monkeypatch: 
     assert found.state == "problem"
     assert "no hard links" in found.what
     assert errno.EPERM in temporaries.NO_LINKS
+
+
+@pytest.mark.needs("mkfs.vfat", "/usr/sbin/mkfs.vfat", "/sbin/mkfs.vfat")
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_vfat_is_named_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, place = tmp_path / "image", tmp_path / "stick"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(4 << 20)
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    subprocess.run(["mkfs.vfat", image], check=True, capture_output=True, env=environment)
+    if subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, check=False).returncode:
+        pytest.skip("no image can be mounted here")
+    try:
+        monkeypatch.chdir(tmp_path)
+        Path("toys.yaml").write_text("question: How far?\ntask: toy_task:TOY\nseeds: 1\n")
+        assert run.main(["toys.yaml", "--results", "stick"]) == 2
+        assert "this file system has no hard links" in capsys.readouterr().err
+        found = doctor.disk(Path("stick"))
+        assert (found.state, "no hard links" in found.what) == ("problem", True)
+        assert not list(place.rglob("result.json"))
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.parametrize("target", ["nowhere", "results"])

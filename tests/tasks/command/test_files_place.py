@@ -91,8 +91,8 @@ def test_folders_may_vanish_while_files_are_searched(tmp_path, monkeypatch):
     gone = put(tmp_path, "a/n.csv", 1).parent
     walk = os.walk
 
-    def vanishing(top):
-        for root, folders, names in walk(top):
+    def vanishing(top, **options):
+        for root, folders, names in walk(top, **options):
             if gone.exists():
                 (gone / "n.csv").unlink()
                 gone.rmdir()
