@@ -127,7 +127,7 @@ def test_factors_and_components_may_request(tmp_path):
     ("keys", "message"),
     [
         ({"resources": {"gpu": 2}}, "wide.yaml:12:3: resources.gpu: unknown key; did you mean gpus?"),
-        ({"gpus": 2}, "wide.yaml:12:1: gpus: unknown key; did you mean resources.gpus?"),
+        ({"gpus": 2}, "wide.yaml:11:1: gpus: unknown key; did you mean resources.gpus?"),
         ({"task": {"gpus": 2}}, "wide.yaml:10:3: task.gpus: unknown key; did you mean resources.gpus?"),
         ({"resources": {"gpus": -1}}, "resources.gpus: -1 is out of range; expected an integer from 0 to 1024"),
         ({"resources": 2}, "resources: invalid value 2; expected a mapping with gpus, cpus, memory, nodes"),
