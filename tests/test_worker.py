@@ -1,13 +1,10 @@
-import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from itertools import count
-from pathlib import Path
 
 import pytest
 import toy_task
@@ -17,13 +14,10 @@ from tuned import tuning_plan
 
 from harness import worker
 from harness.common.stopping import Stop
-from harness.errors import Interrupted, StoreError
-from harness.execution import worker_loop
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_worker import PlanWorker
 from harness.execution.retry import reset_runs
 from harness.execution.worker_loop import AcceleratorUnusableError
-from harness.store import atomic
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch
 from harness.store.provenance import now
@@ -360,62 +354,3 @@ def test_a_worker_takes_over_a_run_without_heartbeats(store, toy_plan):
     options = WorkerOptions(poll_s=0.01, beat_s=0.05, stale_s=0.2)
     assert PlanWorker(store, plan, options, Stop()).work() == 0
     assert states(store, plan) == ["completed"]
-
-
-def failing(monkeypatch, times, number):
-    """The first looks at a run's standing fail, as they do on a shared folder that is away."""
-    calls, whole = count(1), worker.Store.record
-
-    def record(*arguments):
-        if next(calls) <= times:
-            error = OSError(number, os.strerror(number))
-            raise atomic.unusable(Path("lease.1"), "be read", error) from error
-        return whole(*arguments)
-
-    monkeypatch.setattr(worker.Store, "record", record)
-
-
-@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
-def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(store, toy_plan, monkeypatch, capsys, number):
-    plan = toy_plan()
-    failing(monkeypatch, 30, number)
-    assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
-    assert states(store, plan) == ["completed"]
-    assert capsys.readouterr().err.count("trying again") == 1
-
-
-@pytest.mark.parametrize(("number", "raised"), [(errno.EIO, Interrupted), (errno.EACCES, StoreError)])
-def test_a_shared_folder_that_stays_unavailable_stops_the_worker(store, toy_plan, monkeypatch, number, raised):
-    monkeypatch.setattr(worker_loop, "GIVE_UP_S", 0.05)
-    failing(monkeypatch, 10**9, number)
-    with pytest.raises(raised, match=r"lease.1: cannot be read"):
-        PlanWorker(store, toy_plan(), WorkerOptions(poll_s=0.001), Stop()).work()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_full_disk_stops_the_worker_with_a_message_and_the_run_resumes_later(toy_plan, tmp_path, capsys):
-    full = tmp_path / "full"
-    full.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(full)], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    try:
-        store = worker.Store.open(full / "results")
-        plan = toy_plan({"base": {"epochs": 5}}, seeds=2)
-        path = str(store.save_plan(plan))
-        assert worker.main([path, "--only", "base"]) == 0
-        shutil.rmtree(store.paths.run(plan.runs[1].id).folder)
-        free = os.statvfs(full)
-        (full / "ballast").write_bytes(bytes(free.f_bavail * free.f_bsize))
-        assert worker.main([path]) == 2
-        told = capsys.readouterr().err
-        assert told
-        assert "Traceback" not in told
-        assert list(full.rglob("*.tmp")) == []
-        assert states(store, plan)[0] == "completed"
-        (full / "ballast").unlink()
-        assert worker.main([path]) == 0
-        assert states(store, plan) == ["completed", "completed"]
-    finally:
-        subprocess.run(["umount", str(full)], check=True)

@@ -47,9 +47,9 @@ class PlanView:
             self._apply(run_id, notice.word, here=notice.machine == self._notices.here)
         return records
 
-    def settle(self, run_ids: Iterable[str] | None = None) -> Mapping[str, Record]:
-        """`records` after reading the results of runs (default: all) that notices report as finished. Raises StoreError."""
-        for run_id in [*self._unread] if run_ids is None else [run_id for run_id in run_ids if run_id in self._unread]:
+    def settle(self) -> Mapping[str, Record]:
+        """`records` after reading the results of the runs that notices report as finished. Raises StoreError."""
+        for run_id in [*self._unread]:
             self.read(run_id)
         return self.records
 
