@@ -35,6 +35,16 @@ def read_with_status(path: Path) -> tuple[bytes, os.stat_result]:
         raise unusable(path, "be read", error) from error
 
 
+def read_start(path: Path, size: int) -> bytes:
+    """The first `size` bytes of `path`, a page at most, in as few calls as possible. Raises FileNotFoundError, StoreError."""
+    try:
+        return repeat(path, lambda: _read_start_once(path, size))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unusable(path, "be read", error) from error
+
+
 def names(folder: Path) -> list[str]:
     """The names in `folder`, in no order; none if it does not exist. Raises StoreError."""
     try:
@@ -184,6 +194,14 @@ def _read_once(path: Path) -> tuple[bytes, os.stat_result]:
             if len(part) == file.st_size:
                 break
         return b"".join(parts), file
+    finally:
+        os.close(descriptor)
+
+
+def _read_start_once(path: Path, size: int) -> bytes:
+    descriptor = _open(path)
+    try:
+        return os.read(descriptor, size)
     finally:
         os.close(descriptor)
 

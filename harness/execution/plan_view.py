@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 from harness.experiment.plan import Plan
-from harness.store.lease import BEATS_WITHOUT_NOTICE, Watch
+from harness.store.lease import BEATS_WITHOUT_NOTICE, Liveness, Watch
 from harness.store.notices import Notices, Word
 from harness.store.records import FinalState, Record, Result, Store, finished_record
 
@@ -82,8 +83,15 @@ class PlanView:
             self.read(run_id)
         if unannounced := [run_id for run_id in running if not self.is_announced(run_id)]:
             self._turn += 1
-            self.read(unannounced[self._turn % len(unannounced)])
+            self._observe(unannounced[self._turn % len(unannounced)])
         return running
+
+    def _observe(self, run_id: str) -> None:
+        found = self._watch.glance(self._store.paths.run(run_id).folder)
+        if found is None or found is Liveness.GONE:
+            self.read(run_id)
+        else:
+            self._keep(run_id, replace(self.records[run_id], known_alive=found is Liveness.ALIVE))
 
     def is_alive(self, run_id: str) -> bool:
         """Whether a worker is known to train the run: by a recent notice, or because the heartbeat of its lease has changed."""

@@ -26,12 +26,8 @@ from harness.store.temporaries import TEMPORARY, Fence, Writer, discard, flush_f
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 unusable, is_transient = patience.unusable, patience.is_transient
-read_bytes, read_with_status, names, matches = (
-    shared_files.read_bytes,
-    shared_files.read_with_status,
-    shared_files.names,
-    shared_files.matches,
-)
+read_bytes, read_start, read_with_status = shared_files.read_bytes, shared_files.read_start, shared_files.read_with_status
+names, matches = shared_files.names, shared_files.matches
 status, exists, is_file, is_folder = shared_files.status, shared_files.exists, shared_files.is_file, shared_files.is_folder
 
 

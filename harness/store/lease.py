@@ -31,6 +31,7 @@ from harness.store.holder import Holder
 
 LEASE = re.compile(r"lease\.(\d+)")
 HEAD = re.compile(rb"(\d{12}) (held|free)\n")
+HEAD_BYTES = 18
 DEATHS_ALLOWED = 3
 BEATS_PER_NOTICE = 2
 BEATS_WITHOUT_NOTICE = 3 * BEATS_PER_NOTICE  # after so long without a notice, the lease of a holder is read
@@ -97,11 +98,31 @@ class Watch:
         nearby = holder is not None and holder.machine == self.here.machine
         if holder is not None and nearby:
             self._local[observed.folder] = holder
+        return self._by_heartbeat(observed.folder, observed.number, observed.beat, nearby=nearby)
+
+    def glance(self, folder: Path) -> Liveness | None:
+        """`liveness` of the holder that was observed last in `folder`, from the first line of its lease alone.
+
+        None: it holds the lease no longer, or none was observed. Raises StoreError.
+        """
+        number, *_ = self._moved.get(folder, (0,))
+        if number == 0:
+            return None
+        try:
+            head = HEAD.fullmatch(atomic.read_start(folder / f"lease.{number}", HEAD_BYTES))
+        except FileNotFoundError:
+            return None
+        holder = self._local.get(folder)
+        if head is None or head[2] == b"free" or (holder is not None and holder.is_dead_here(self.here)):
+            return None
+        return self._by_heartbeat(folder, number, int(head[1]), nearby=holder is not None)
+
+    def _by_heartbeat(self, folder: Path, number: int, beat: int, *, nearby: bool) -> Liveness:
         now = self._clock()
-        number, beat, since, moving = self._moved.get(observed.folder, (0, 0, now, False))
-        if (number, beat) != (observed.number, observed.beat):
-            since, moving = now, number == observed.number
-            self._moved[observed.folder] = (observed.number, observed.beat, since, moving)
+        last_number, last_beat, since, moving = self._moved.get(folder, (0, 0, now, False))
+        if (last_number, last_beat) != (number, beat):
+            since, moving = now, last_number == number
+            self._moved[folder] = (number, beat, since, moving)
         if now - since >= self.timing.stale_s:
             return Liveness.GONE
         return Liveness.ALIVE if moving or nearby else Liveness.UNKNOWN
@@ -218,10 +239,12 @@ def take(
     claim = LeaseClaim(holder=watch.here, deaths=_deaths(before, stamp), checkpoint=stamp)
     head = _head(0, "held") + claim.model_dump_json().encode() + b"\n"
     try:
-        if not atomic.publish(path, head, _PendingLease(folder, number), durable=False):
+        if not atomic.publish(path, head, durable=False):
             return None
-    except SupersededError:
-        return None
+    except StoreError:
+        if highest(folder) < number:
+            raise
+        return None  # whoever took it has removed our temporary file
     seen = atomic.status(path)
     names = atomic.names(folder)
     if seen is None or max(_numbers(names), default=0) != number:
@@ -272,15 +295,3 @@ def _deaths(before: LeaseState | None, checkpoint: str | None) -> int:
 
 def _head(beat: int, word: str) -> bytes:
     return f"{beat:012d} {word}\n".encode()
-
-
-@dataclass(frozen=True)
-class _PendingLease:
-    """The fence of a lease that is being taken: losers keep their temporary files while the winner cleans up."""
-
-    folder: Path
-    number: int
-
-    def check(self) -> None:
-        if highest(self.folder) >= self.number:
-            raise SupersededError(f"{self.folder.name}: lease {self.number} was taken by another process")

@@ -206,3 +206,51 @@ def test_of_many_processes_at_once_exactly_one_gets_each_lease(tmp_path):
     ]
     taken = [int(child.communicate("\n")[0]) for child in children]
     assert sum(taken) == 200
+
+
+def test_a_glance_reads_only_the_heartbeat_of_the_holder_observed_last(tmp_path):
+    clock = Clock()
+    watch = watch_of(clock=clock)
+    assert watch.glance(tmp_path) is None  # none was observed
+    held = take(tmp_path, watch_of(elsewhere("a")))
+    assert watch.liveness(lease.newest(tmp_path)) is Liveness.UNKNOWN
+    assert watch.glance(tmp_path) is Liveness.UNKNOWN
+    held.beat()
+    assert watch.glance(tmp_path) is Liveness.ALIVE
+    clock.now += TIMING.stale_s
+    assert watch.glance(tmp_path) is Liveness.GONE
+    held.beat()
+    assert watch.glance(tmp_path) is Liveness.ALIVE
+    held.beat("free")
+    assert watch.glance(tmp_path) is None
+    (tmp_path / "lease.1").unlink()
+    assert watch.glance(tmp_path) is None
+
+
+def test_the_link_of_a_taker_that_slept_gives_it_nothing(tmp_path, monkeypatch):
+    """The lease was taken, released, and taken again with the next number before it made its link."""
+    publish = lease.atomic.publish
+
+    def sleepy(path, data, *, durable):
+        monkeypatch.setattr(lease.atomic, "publish", publish)
+        with take(tmp_path, watch_of(elsewhere("a"))):
+            pass
+        assert take(tmp_path, watch_of(elsewhere("b"))).number == 2
+        return publish(path, data, durable=durable)
+
+    monkeypatch.setattr(lease.atomic, "publish", sleepy)
+    assert take(tmp_path, watch_of(elsewhere("c"))) is None
+    assert lease.newest(tmp_path).claim.holder.host == "b"
+
+
+def test_a_taker_whose_temporary_file_was_removed_by_a_later_holder_has_lost(tmp_path, monkeypatch):
+    link = os.link
+
+    def late(source, target):
+        monkeypatch.setattr(os, "link", link)
+        assert take(tmp_path, watch_of(elsewhere("a"))).number == 1  # which removes temporary files
+        return link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert take(tmp_path, watch_of(elsewhere("b"))) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["lease.1"]
