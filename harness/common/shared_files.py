@@ -96,7 +96,7 @@ def matches(folder: Path, pattern: str) -> list[Path]:
 
 
 class SharedFile(io.RawIOBase):
-    """A file that is open for reading, in which a hiccup of the shared folder moves nothing.
+    """A file that is open for reading, in which a failure of the shared folder loses no position.
 
     It is opened again when its descriptor has become stale; FileNotFoundError: there is another file of its name by then.
     Raises StoreError if the folder does not respond, else OSError.

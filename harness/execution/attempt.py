@@ -140,13 +140,13 @@ class _Attempt:
         except (StoreError, Interrupted, SupersededError):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and self._is_hiccup(error):
+            if isinstance(error, OSError) and self._is_of_the_folder(error):
                 raise atomic.unusable(Path(error.filename), "be used", error) from error
             return self._failure_result(error)
         finally:
             training.close()
 
-    def _is_hiccup(self, error: OSError) -> bool:
+    def _is_of_the_folder(self, error: OSError) -> bool:
         """Whether it says that the results folder, where the task keeps its files, does not respond: no fault of the run."""
         inside = isinstance(error.filename, str) and results_root.root_of(Path(error.filename)) is not None
         return inside and atomic.is_transient(error)

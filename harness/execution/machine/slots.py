@@ -87,16 +87,16 @@ class Size:
             has = f"this process may use {machine.memory / 2**30:.1f}G of memory, {self.memory / 2**30:.1f}G{each}"
             yield machine.memory // self.memory, has
 
-    def workers(self, asked: choices.Workers, runs: int, machine: Machine, share: int) -> int:
-        """The number of workers: what was asked for, or with `auto` as many as fit and have a run. Raises InputError."""
+    def workers(self, wanted: choices.Workers, runs: int, machine: Machine, share: int) -> int:
+        """The number of workers: as many as requested, or with `auto` as many as fit and have a run. Raises InputError."""
         most, reason = min(self.limits(machine, share), default=(None, ""))
-        if asked == "auto":
+        if wanted == "auto":
             return max(1, min(runs, machine.cpus if most is None else most, choices.MOST_WORKERS))
-        if most is not None and asked > most:
+        if most is not None and wanted > most:
             packing = ", or --share-gpu" if self.gpus and "GPU" in reason else ""
             fit = "1 worker fits" if most == 1 else f"{most} workers fit"
-            raise InputError(f"--workers {asked}: {reason}, so {fit}; use --workers {most} or auto{packing}")
-        return asked
+            raise InputError(f"--workers {wanted}: {reason}, so {fit}; use --workers {most} or auto{packing}")
+        return wanted
 
 
 def _check_gpus(needs: Mapping[str, Resources], gpus: int, machine: Machine) -> None:
