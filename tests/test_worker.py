@@ -349,6 +349,7 @@ def test_a_paused_worker_that_lost_its_run_leaves_the_winners_files_alone(store,
 
 def test_a_worker_takes_over_a_run_without_heartbeats(store, toy_plan):
     plan = toy_plan()
+    store.save_plan(plan)
     gone = Holder(host="gpu07", machine="another", pid=1, process_start="1")
     assert store.take(plan.runs[0].id, Watch(Timing(), gone)) is not None
     options = WorkerOptions(poll_s=0.01, beat_s=0.05, stale_s=0.2)

@@ -38,6 +38,7 @@ def failing(monkeypatch, times, number):
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
 def test_a_shared_folder_that_is_briefly_unavailable_stops_no_worker(store, toy_plan, monkeypatch, capsys, number):
     plan = toy_plan()
+    store.save_plan(plan)
     failing(monkeypatch, 30, number)
     assert PlanWorker(store, plan, WorkerOptions(poll_s=0.001), Stop()).work() == 0
     assert states(store, plan) == ["completed"]

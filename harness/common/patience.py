@@ -142,6 +142,16 @@ def answered(path: Path, operation: Callable[[], ResultT], what: str = "be read"
         raise
 
 
+def performed(path: Path, operation: Callable[[], ResultT], what: str = "be read") -> ResultT:
+    """`repeat`, but StoreError instead of OSError: `path` cannot `what`. Raises FileNotFoundError as it is."""
+    try:
+        return repeat(path, operation)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unusable(path, what, error) from error
+
+
 def unusable(path: Path, what: str, error: OSError) -> StoreError:
     """`error` as a StoreError: which file, what failed, what to do."""
     advice = ADVICE.get(error.errno or 0, "fix the cause and start again, finished runs and checkpoints are kept")

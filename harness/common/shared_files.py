@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.common.patience import answered, is_transient, repeat, unusable
+from harness.common.patience import answered, is_transient, performed, repeat, unusable
 
 ResultT = TypeVar("ResultT")
 
@@ -27,32 +27,20 @@ def read_bytes(path: Path) -> bytes:
 
 def read_with_status(path: Path) -> tuple[bytes, os.stat_result]:
     """The content of `path`, and its size and time. Raises FileNotFoundError, StoreError."""
-    try:
-        return repeat(path, lambda: _read(path))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise unusable(path, "be read", error) from error
+    return performed(path, lambda: _read(path))
 
 
 def read_start(path: Path, size: int) -> bytes:
     """The first `size` bytes of `path`, a page at most, in as few calls as possible. Raises FileNotFoundError, StoreError."""
-    try:
-        return repeat(path, lambda: _read_start_once(path, size))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise unusable(path, "be read", error) from error
+    return performed(path, lambda: _read_start_once(path, size))
 
 
 def names(folder: Path) -> list[str]:
     """The names in `folder`, in no order; none if it does not exist. Raises StoreError."""
     try:
-        return repeat(folder, lambda: os.listdir(folder))  # noqa: PTH208 - one object a name would be made for nothing
+        return performed(folder, lambda: os.listdir(folder))  # noqa: PTH208 - one object a name would be made for nothing
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise unusable(folder, "be read", error) from error
 
 
 def status(path: Path) -> os.stat_result | None:

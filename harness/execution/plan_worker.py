@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -157,7 +156,7 @@ class PlanWorker(Worker):
         others = sum(record.state == "running" for record in self.view.records.values())
         reach = 4 * others + 1
         while left:
-            yield left.pop(random.randrange(min(reach, len(left))))
+            yield left.pop(self.random.randrange(min(reach, len(left))))
             reach = min(2 * max(reach, 4), len(queue))
 
     def _train(self, work: Job, name: str, lease: Lease) -> None:

@@ -89,8 +89,8 @@ class Worker(ABC):
         here: Holder | None = None,
     ) -> None:
         self.store, self.options, self.stop, self._target = store, options, stop, target
-        self._saved = atomic.exists(target)
         self.device = options.device or device
+        self.random = random.Random()  # its own: training may have set the state of the global one
         self.watch = Watch(options.timing, here or Holder.here())
         self.notices = Notices(store.paths, name, self.watch.here.machine)
         self.mirror = MirrorProcess(store.paths, options.track, target, say)
@@ -148,13 +148,7 @@ class Worker(ABC):
                 budget.reset()
         return self.exit_code()
 
-    def train(
-        self,
-        job: Job,
-        name: str,
-        lease: Lease,
-        should_prune: PruneCheck = lambda _: False,
-    ) -> Result | None:
+    def train(self, job: Job, name: str, lease: Lease, should_prune: PruneCheck = lambda _: False) -> Result | None:
         """The run's result; None if it has none yet (stopped, pruned, taken over) or had one before.
 
         `name` labels it in messages. Releases the lease. Raises AcceleratorUnusableError, and the HarnessError of a task that
@@ -207,7 +201,7 @@ class Worker(ABC):
 
     def pause(self, waits: int, until: Callable[[], bool], longest_s: float = math.inf) -> None:
         """Wait before the next look, after `waits` waits in a row, or until `until` is true, which is called often."""
-        seconds = self.options.poll_s * min(LONGEST_WAIT, 1.5 ** min(waits, 100)) * random.uniform(1 - JITTER, 1 + JITTER)
+        seconds = self.options.poll_s * min(LONGEST_WAIT, 1.5 ** min(waits, 100)) * self.random.uniform(1 - JITTER, 1 + JITTER)
         self.stop.wait(min(seconds, longest_s), until)
 
     def _idle_allowed(self) -> float:
@@ -217,7 +211,7 @@ class Worker(ABC):
 
     def _refuse_removed(self) -> None:
         """Raises StoreError if the plan or search was removed; while another command replaces it, it is briefly missing."""
-        if self._saved and not atomic.exists(self._target):
+        if not atomic.exists(self._target):
             self.stop.wait(REPLACED_S)
             if not atomic.exists(self._target):
                 raise StoreError(f"{self._target}: was removed; restore it from a copy, or start the experiment again")

@@ -50,13 +50,25 @@ class Journal:
             ) from error
 
     def _append(self, data: bytes, end: int) -> None:
-        """Make `data` what follows the first `end` bytes: an append whose reply was lost must not be there twice."""
-        with self.path.open("rb+") as file:
-            file.truncate(end)
+        """Append `data`, unless an earlier try did whose reply was lost. `end`: the size of the file before the first try.
+
+        Other lines after `end` are those of a worker that has broken the lock meanwhile: they stay.
+        """
+        with self.path.open("rb+", buffering=0) as file:
             file.seek(end)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            earlier = file.read()
+            if earlier.startswith(data):
+                return
+            if earlier and data.startswith(earlier):
+                file.truncate(end)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            remaining = memoryview(data)
+            while remaining:
+                remaining = remaining[os.write(descriptor, remaining) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class Lock:
@@ -93,8 +105,11 @@ class Lock:
 
     def release(self) -> None:
         """Does nothing if others have broken the lock as abandoned."""
+        repeat(self.link, self._remove_own)  # each try reads the holder: after a lost reply, it may be another one
+
+    def _remove_own(self) -> None:
         if self._holder() == self._own_entry:
-            repeat(self.link, lambda: self.link.unlink(missing_ok=True))
+            self.link.unlink(missing_ok=True)
 
     def _try_link(self) -> bool:
         try:

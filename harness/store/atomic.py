@@ -12,14 +12,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from harness.common import patience, shared_files
-from harness.common.patience import repeat
+from harness.common.patience import performed, repeat
 from harness.common.results_root import create_folder
 from harness.errors import StoreError
 from harness.store.temporaries import TEMPORARY, Fence, Writer, discard, flush_folder, link, written
@@ -120,31 +120,19 @@ def make_folder(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Delete `path` if it exists. Raises StoreError."""
-    try:
-        repeat(path, lambda: path.unlink(missing_ok=True))
-    except OSError as error:
-        raise unusable(path, "be removed", error) from error
+    performed(path, lambda: path.unlink(missing_ok=True), "be removed")
 
 
 def remove_folder(folder: Path) -> None:
     """Delete `folder` and its contents if it exists. Raises StoreError."""
-    try:
-        repeat(folder, lambda: shutil.rmtree(folder))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise unusable(folder, "be removed", error) from error
+    with suppress(FileNotFoundError):
+        performed(folder, lambda: shutil.rmtree(folder), "be removed")
 
 
 def move(source: Path, target: Path) -> None:
     """Rename `source`, replacing a file `target`. Raises FileNotFoundError; StoreError if it cannot be."""
-    try:
-        inode = repeat(source, source.stat).st_ino
-        repeat(source, lambda: _move(source, target, inode))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise unusable(source, "be archived", error) from error
+    inode = performed(source, source.stat, "be archived").st_ino
+    performed(source, lambda: _move(source, target, inode), "be archived")
 
 
 def remove_temporaries(folder: Path, present: Iterable[str], below: int) -> None:

@@ -123,7 +123,7 @@ def quiet(said: str) -> list[str]:
     return [line for line in said.splitlines() if not usual.fullmatch(line) and not WAITING.fullmatch(line)]
 
 
-def survives_each(folders: Folders, numbers: Mapping[int, int], **more: Any) -> None:
+def assert_survives_each(folders: Folders, numbers: Mapping[int, int], **more: Any) -> None:
     """Train once for each call number in `numbers`, which fails with that error."""
     calm, expected = folders.trained("calm", **more)
     assert calm.code == 0, calm
@@ -149,19 +149,19 @@ def some(numbers: Mapping[int, int], most: int = QUICK) -> dict[int, int]:
 
 def test_a_worker_survives_a_failure_of_some_calls(folders_of: FoldersMaker, template: Store, toy_plan: PlanMaker) -> None:
     folders = folders_of(toys(template, toy_plan))
-    survives_each(folders, some(every_site(folders, errno.EIO)))
+    assert_survives_each(folders, some(every_site(folders, errno.EIO)))
 
 
 @pytest.mark.slow
 def test_a_worker_survives_a_failure_at_every_call_site(folders_of: FoldersMaker, template: Store, toy_plan: PlanMaker) -> None:
     folders = folders_of(toys(template, toy_plan))
-    survives_each(folders, every_site(folders, errno.EIO))
+    assert_survives_each(folders, every_site(folders, errno.EIO))
 
 
 @pytest.mark.slow
 def test_a_worker_survives_stale_files(folders_of: FoldersMaker, template: Store, toy_plan: PlanMaker) -> None:
     folders = folders_of(toys(template, toy_plan))
-    survives_each(folders, some(every_site(folders, errno.ESTALE), 3 * QUICK))
+    assert_survives_each(folders, some(every_site(folders, errno.ESTALE), 3 * QUICK))
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_worker_survives_lost_replies(folders_of: FoldersMaker, template: Stor
     folders = folders_of(toys(template, toy_plan))
     calm, _ = folders.trained("counted", function=function)
     numbers = dict.fromkeys(range(1, len(calm.calls) + 1), errno.EIO)
-    survives_each(folders, numbers, function=function, reply=True)
+    assert_survives_each(folders, numbers, function=function, reply=True)
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_a_resumed_run_survives_a_failure_of_some_calls(
     assert list(stopped.parents[1].glob("runs/*/checkpoint.pt"))
     folders.template.rename(tmp_path / "before")
     stopped.parents[1].rename(folders.template)
-    survives_each(folders, some(every_site(folders, errno.EIO), 2 * QUICK))
+    assert_survives_each(folders, some(every_site(folders, errno.EIO), 2 * QUICK))
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_a_program_and_the_reading_of_its_files_survive_a_failure_of_some_calls(
     cases = {"file": "answers.csv", "values": {"right": "right"}}
     plan = planned(tmp_path, PROGRAM, command="{python} train.py", resume="--resume", metrics=METRICS, cases=cases)
     folders = folders_of(template.save_plan(plan))
-    survives_each(folders, some(every_site(folders, errno.EIO)))
+    assert_survives_each(folders, some(every_site(folders, errno.EIO)))
 
 
 @pytest.mark.slow
@@ -203,7 +203,7 @@ def test_a_worker_of_a_search_survives_a_failure_at_some_call_sites(
     study = toy_search(tmp_path, f"{{space: {SPACE}, trials: 3, sampler: random}}", "{epochs: 1, steps: 2}")
     begun(template, study)
     folders = folders_of(template.paths.study(study.name).spec)
-    survives_each(folders, some(every_site(folders, errno.EIO, options={"one_stage": True})), options={"one_stage": True})
+    assert_survives_each(folders, some(every_site(folders, errno.EIO, options={"one_stage": True})), options={"one_stage": True})
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE], ids=["EIO", "ESTALE"])

@@ -43,6 +43,7 @@ def notices_of(store: Store, plan: Plan, holder: Holder | None = None) -> Notice
 
 
 def train(store: Store, plan: Plan, **options: object) -> int:
+    store.save_plan(plan)
     return PlanWorker(store, plan, FAST.replaced(**options), Stop()).work()
 
 
@@ -122,6 +123,7 @@ def test_without_any_notice_each_run_is_trained_once(
 ) -> None:
     plan = toy_plan(seeds=6)
     monkeypatch.setattr(Notices, "post", lambda *_: None)
+    store.save_plan(plan)
     first, second = (PlanWorker(store, plan, FAST, Stop()) for _ in range(2))
     assert first.view.records == second.view.records  # both have read that nothing has begun
     assert first.work() == 0
