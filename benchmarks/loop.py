@@ -1,4 +1,4 @@
-"""A loop of proposals: what is kept by which rule, how much of it is no gain, and how many runs that takes.
+"""A loop of proposals: what is kept by which rule, how much of it is not a gain, and how many runs that takes.
 
 A proposal changes the version that was kept last. Its true effect is drawn from a mixture of no effect, losses and gains, in
 standard deviations of one run over seeds; its runs have normal noise of their own on each seed. A rule compares the proposal with

@@ -1,7 +1,7 @@
 """The code's layers: a module imports only those above it, torch stays in one folder, heavy libraries wait until they are used.
 
 Imports are read from the source, those inside functions and under TYPE_CHECKING too. What is imported by a string
-(`importlib.import_module`) is no import here: that is how the dict of tasks names a task without importing torch.
+(`importlib.import_module`) is not an import here: that is how the dict of tasks names a task without importing torch.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def use_threads(count: int | None) -> None:
 def output_to(log: Path) -> Iterator[None]:
     """Redirect Python's output and descriptors 1 and 2 (C libraries, crash reports) to `log`.
 
-    Python's output waits while the shared folder does not respond: a line that cannot be printed is no fault of the training.
+    Python's output waits while the shared folder does not respond: a line that cannot be printed is not the training's fault.
     Raises StoreError if `log` cannot be written.
     """
     try:

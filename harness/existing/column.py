@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXACT = 1 << 53  # the integers up to this are exact as floats
-HEAD = 1000  # cells that are tried first: Arrow takes 1 us for each cell that is no number
+HEAD = 1000  # cells that are tried first: Arrow takes 1 us for each cell that is not a number
 MISSING = ("NA", "N/A", "#N/A", "null", "NULL")  # instead of a number: an empty cell, as R and spreadsheets write it
 
 

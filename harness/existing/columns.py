@@ -213,7 +213,7 @@ class _Finder:
         return parts[0], self._column("--metric", parts[0]), ""
 
     def _looks_wide(self) -> bool:
-        """Whether every other column is numeric: then the metric's name is no column's."""
+        """Whether every other column is numeric: then no column has the metric's name."""
         rest = [name for name in self.names if name not in self.taken and not SEED.fullmatch(name)]
         return not self.options.variant and not self.options.factors and len(rest) > 1 and all(map(self._is_number, rest))
 

@@ -48,7 +48,7 @@ def seal_broken(path: Path) -> bool:
 
 
 def _without_seal(data: bytes) -> bytes:
-    """JSON that an editor has written in another form; unchanged if it has no seal or is no JSON object."""
+    """JSON that an editor has written in another form; unchanged if it has no seal or is not a JSON object."""
     if b'"seal"' not in data:
         return data
     try:

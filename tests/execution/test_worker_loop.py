@@ -1,4 +1,4 @@
-"""The loop of a worker, with work that is no plan's and no search's."""
+"""The loop of a worker, with work that is neither a plan's nor a search's."""
 
 from __future__ import annotations
 

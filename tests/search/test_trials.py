@@ -1,4 +1,4 @@
-"""Which trials count, which are the best, and when going on is no use."""
+"""Which trials count, which are the best, and when further trials would fail like all others."""
 
 from __future__ import annotations
 

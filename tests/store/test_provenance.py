@@ -83,7 +83,7 @@ def test_a_programs_folder_has_a_commit_and_a_digest_of_its_own(repository):
     before = provenance.program_code(repository)
     assert (len(before.commit), before.dirty) == (40, False)
     beside.write_text("")
-    assert provenance.program_code(repository) == before, "what lies beside the folder is no part of it"
+    assert provenance.program_code(repository) == before, "what lies beside the folder is not part of it"
     (repository / "written_by_a_run.py").write_text("")
     assert provenance.program_code(repository) == before, "nor what nobody has added"
     program.write_text("a = 2\n")

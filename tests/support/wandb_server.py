@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
         return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": key, "WANDB_PROJECT": PROJECT, "WANDB_MODE": "online"}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news."""
+        """A client that hung up is not reported."""
 
     def __enter__(self) -> Server:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()

@@ -126,7 +126,7 @@ def test_results_are_shown(shown: Shown, variant: str, state: str, code: int) ->
     result = shown.store.result(shown.id(variant))
     assert result is not None
     for name in result.metrics:
-        assert served.summary[name] == (result.model_extra or {})[name]  # a loss that is no number is the word nan
+        assert served.summary[name] == (result.model_extra or {})[name]  # a loss that is not a number is the word nan
 
 
 def test_links_go_both_ways_and_deliveries_are_recorded(shown: Shown) -> None:

@@ -132,7 +132,7 @@ def described(task: Task, config: Mapping[str, Any]) -> dict[str, Any] | None:
 def unlike(found: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Any] | None) -> dict[str, str]:
     """Run id -> how its facts differ from `expected`; without it, from those of most of the runs, all of one configuration.
 
-    A fact that `expected` or other runs have and a run lacks is no difference: a later version of the task may have added it.
+    A fact that `expected` or other runs have and a run lacks is not a difference: a later version of the task may have added it.
     With `expected`, a number that neither it nor the other runs know was made up.
     """
     wrong: dict[str, list[str]] = {}

@@ -23,7 +23,7 @@ METRICS: Mapping[str, Metric] = {**ACCURACY, "parameters": Metric("", "minimize"
 
 
 def plan_of(variants: Sequence[str], seeds: int = 3, **fields: Any) -> Plan:
-    """A plan of any number of variants, each compared with the first; it is no rehearsal."""
+    """A plan of any number of variants, each compared with the first; it is not a rehearsal."""
     fields = {"profile": None, "margin": 0.25, "looks": (seeds,), **fields}
     runs = tuple(
         PlannedRun(id=f"{place:06x}{seed:06x}", variant=label, seed=seed, look=seeds)

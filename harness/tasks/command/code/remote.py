@@ -27,7 +27,7 @@ def commit_url(repository: Path, commit: str) -> str | None:
 
 
 def page_of(remote: str) -> str | None:
-    """What stands before the commit in the address of its page; None if the remote is no hosted site."""
+    """What stands before the commit in the address of its page; None if the remote is not a hosted site."""
     scp = SCP.fullmatch(remote)
     if scp:
         host, path = scp["host"], scp["path"]

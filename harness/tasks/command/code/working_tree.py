@@ -110,7 +110,7 @@ def _left_out(name: str) -> str:
 def _entries(top: Path) -> tuple[bool, list[str]]:
     """Whether the repository contains others, and the files that are there although git is told not to look at them.
 
-    A file of a sparse checkout that is not there is no change.
+    A file of a sparse checkout that is missing does not count as a change.
     """
     links, hidden = False, []
     for entry in listed(top, "ls-files", "-v", "--stage", "-z"):
