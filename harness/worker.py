@@ -35,6 +35,7 @@ from harness.execution.worker_loop import AcceleratorUnusableError, Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.resources import needed
 from harness.experiment.study import Study
+from harness.launch.remaining import runs_left, trials_left
 from harness.search.storage import storage_url
 from harness.search.worker import SearchWorker
 from harness.store import atomic
@@ -143,7 +144,7 @@ def worker(
     try:
         with patience.interrupted_past_it(), patience.waiting_up_to(options.patience_s, stop):
             store, work = open_work(plan)
-            with _own_gpus(work, options):
+            with _own_gpus(store, work, options):
                 code = _work(store, work, options, stop)
     except AcceleratorUnusableError:
         # A new program in the same process gets a new accelerator context.
@@ -153,15 +154,16 @@ def worker(
 
 
 @contextmanager
-def _own_gpus(work: Plan | Study, options: WorkerOptions) -> Iterator[None]:
-    """Leases on as many GPUs as a run needs, which are then the only ones that this process uses.
+def _own_gpus(store: Store, work: Plan | Study, options: WorkerOptions) -> Iterator[None]:
+    """Leases on as many GPUs as a run needs, which are then the only ones that this process uses; none if nothing is left.
 
     `harness run` and SLURM give theirs to the workers that they start.
     """
     if options.with_parent or "SLURM_JOB_ID" in os.environ:
         yield
         return
-    with allocated(needed(work), options.device or work.accelerator, ONE, 1, say) as (slot,):
+    left = trials_left(store, work, storage_url(None), options) if isinstance(work, Study) else runs_left(store, work, options)
+    with allocated(needed(work), options.device or work.accelerator, ONE, left, say) as (slot,):
         os.environ.update(selecting(slot.gpus) if slot.gpus else {})
         yield
 

@@ -157,6 +157,7 @@ def test_a_worker_for_gpus_does_not_start_without_one(store, toy_plan, monkeypat
     assert "no GPU is visible here; use --device cpu" in capsys.readouterr().err
     assert worker.main([path, "--device", "cpu"]) == 0
     assert json.loads(store.paths.run(plan.runs[0].id).provenance.read_text())["accelerator"] == "cpu"
+    assert worker.main([path]) == 0  # nothing is left to train: it needs no GPU
 
 
 @pytest.mark.parametrize(
