@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "HARNESS_STORAGE"
 DATABASES = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
+MOST_TRIES = 20  # tries to open a database whose tables others create at the same time
+PAUSE_S = 0.2  # between them, at most
 SQLITE_WAIT_S = 60.0  # while other workers write; the default of 5 s is too short for a slow disk
 UNREADABLE = (
     "--storage: invalid URL; allowed: postgresql://user:password@host:port/database, "
@@ -78,7 +82,7 @@ def open_storage(paths: StudyPaths, url: str | None) -> optuna.storages.BaseStor
     if url.startswith("sqlite"):
         settings["connect_args"] = {"timeout": SQLITE_WAIT_S}
     with using_storage(url):
-        return optuna.storages.RDBStorage(_with_driver(url), engine_kwargs=settings)
+        return _database(_with_driver(url), settings)
 
 
 def close_storage(storage: optuna.storages.BaseStorage) -> None:
@@ -146,6 +150,26 @@ def _check(url: str) -> None:
 def _with_driver(url: str) -> str:
     scheme, _, rest = url.partition(":")
     return f"{DATABASES[scheme]}:{rest}"
+
+
+def _database(url: str, settings: dict[str, Any]) -> optuna.storages.RDBStorage:
+    """The database at `url`; its tables are made by the first who opens it.
+
+    Of several who open an empty database at once, all but one can fail at creating what another has just created; they try again.
+    """
+    import optuna
+    from sqlalchemy.exc import DBAPIError, IntegrityError
+
+    tries = 0
+    while True:
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=settings)
+        except DBAPIError as error:
+            tries += 1
+            just_created = isinstance(error, IntegrityError) or "already exists" in str(error)
+            if not just_created or tries == MOST_TRIES:
+                raise
+        time.sleep(random.uniform(0.0, PAUSE_S))
 
 
 @contextmanager

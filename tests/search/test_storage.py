@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from sqlalchemy import Engine, event
 
 from harness.errors import InputError, StoreError
-from harness.search.storage import storage_url, using_storage, without_credentials
+from harness.search.storage import close_storage, open_storage, storage_url, using_storage, without_credentials
+from harness.store.paths import Paths
 
 SECRET = {
     "postgresql://me:secret@host/trials": "postgresql://…@host/trials",
@@ -57,3 +61,22 @@ def test_the_option_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -
     assert storage_url(None) == "sqlite:///trials.db"
     assert storage_url("sqlite:////others.db") == "sqlite:////others.db"
     assert storage_url("journal") is None
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE trials", "CREATE TABLE alembic_version", "INSERT INTO alembic_version"])
+def test_a_database_that_another_process_creates_at_the_same_time_is_opened(tmp_path: Path, statement: str) -> None:
+    paths, url, opened = Paths(tmp_path).study("search"), f"sqlite:///{tmp_path}/trials.db", []
+
+    def overtaken(_connection: object, _cursor: object, text: str, *_: object) -> None:
+        if text.strip().startswith(statement) and not opened:
+            opened.append(None)
+            opened[0] = open_storage(paths, url)  # by the other, from its first to its last step
+
+    event.listen(Engine, "before_cursor_execute", overtaken)
+    try:
+        opened.append(open_storage(paths, url))
+    finally:
+        event.remove(Engine, "before_cursor_execute", overtaken)
+    assert [storage.get_all_studies() for storage in opened] == [[], []]
+    for storage in opened:
+        close_storage(storage)
