@@ -1,7 +1,7 @@
 """How often the methods err when the truth is known: at their nominal level, where others that are in use are not.
 
 Every check has teeth: a method known to err more often fails it. The short form of each takes part of a second; the long one
-(marked slow) draws five to ten times as often. A rate may miss its level by four standard errors of its draws.
+(marked slow) draws more often. A rate may miss its level by four standard errors of its draws.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from lengths import LONG
 
 from harness.analysis.statistics import best_in_range, holm, paired, possible_optima, sequential_level, sequential_p
 from harness.analysis.statistics.sample import summary
@@ -23,7 +24,7 @@ DOSES = 5
 SCHEDULES = [(3, 5, 8, 12, 20), (3, 5, 10), (5, 10, 15, 20), tuple(range(3, 21))]
 
 
-@pytest.fixture(params=[2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.fixture(params=[2_000, pytest.param(5_000 * LONG, marks=pytest.mark.slow)])
 def draws(request: pytest.FixtureRequest) -> int:
     """How many experiments to simulate."""
     return int(request.param)

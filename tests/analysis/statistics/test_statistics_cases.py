@@ -6,6 +6,7 @@ from math import isnan
 
 import numpy as np
 import pytest
+from lengths import LONG
 from statsmodels.regression.linear_model import OLS
 
 from harness.analysis.statistics import case_mean, case_pairs, cases_needed, crossed, paired
@@ -118,7 +119,7 @@ def test_no_number_of_cases_helps_if_the_seeds_vary_more() -> None:
     assert cases_needed(case_pairs(values, np.zeros((3, 200)), 0.1), 0.1, 0.05) == (None, None)
 
 
-def error_of(seeds: int, cases: int, groups: int | None, sd: float, draws: int = 1500) -> float:
+def error_of(seeds: int, cases: int, groups: int | None, sd: float, draws: int) -> float:
     """How often p < .05 at a true difference of 0, with `sd` between seeds; .3 between cases, groups and in the residual."""
     generator = np.random.default_rng([seeds, cases, groups or 0, int(100 * sd)])
     wrong = 0
@@ -137,8 +138,9 @@ def error_of(seeds: int, cases: int, groups: int | None, sd: float, draws: int =
 )
 def test_no_difference_is_found_in_at_most_5_percent(seeds: int, cases: int, groups: int | None, sd: float) -> None:
     # One seed says nothing about other seeds: there is no other true difference than that of this seed.
-    found = error_of(seeds, cases, groups, 0.0 if seeds == 1 else sd)
-    assert found < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 1500)
+    draws = 500 * LONG
+    found = error_of(seeds, cases, groups, 0.0 if seeds == 1 else sd, draws)
+    assert found < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / draws)
 
 
 @pytest.mark.slow
@@ -147,7 +149,7 @@ def test_no_difference_is_found_in_at_most_5_percent(seeds: int, cases: int, gro
 def test_rare_outcomes_that_few_seeds_change_are_not_taken_for_equal(seeds: int, cases: int, margin: float, flips: float) -> None:
     # Without the variance of cases that are not seen: up to 15 %, as in most samples only the seeds' own noise shows.
     generator = np.random.default_rng([seeds, cases, int(1000 * flips)])
-    wrong, draws = np.zeros(2), 1000
+    wrong, draws = np.zeros(2), 500 * LONG
     for _ in range(draws):
         better, noise = generator.random(cases) < margin, generator.random((seeds, cases)) < flips
         variant, baseline = better ^ noise, np.zeros((seeds, cases))

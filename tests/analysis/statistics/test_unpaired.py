@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from lengths import LONG
 from scipy.special import stdtr
 from scipy.stats import ttest_1samp, ttest_ind
 from statsmodels.stats.power import TTestIndPower
@@ -113,7 +114,7 @@ def p_nogain(values: Sequence[np.ndarray], margin: float) -> np.ndarray:
 # ---------------------------------------------------------------------------------------------------------- error rates
 
 
-@pytest.fixture(params=[1_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.fixture(params=[1_000, pytest.param(5_000 * LONG, marks=pytest.mark.slow)])
 def draws(request: pytest.FixtureRequest) -> int:
     """How many experiments to simulate."""
     return int(request.param)

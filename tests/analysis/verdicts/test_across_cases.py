@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lengths import LONG
 from numpy.typing import NDArray
 from simulated import comparison, plan_of
 
@@ -285,7 +286,7 @@ def wrong(difference: float, discordance: float, n: int, margin: float, plans: i
 @pytest.mark.parametrize(("n", "discordance"), [(30, 0.1), (30, 0.3), (100, 0.05), (400, 0.05), (400, 0.2)])
 @pytest.mark.parametrize("difference", [0.0, 0.05])
 def test_a_plan_of_two_claims_errs_in_at_most_5_percent(n: int, discordance: float, difference: float) -> None:
-    plans = 400
+    plans = 150 * LONG
     assert wrong(difference, discordance, n, 5.0, plans) <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / plans)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lengths import LONG
 from scipy.stats import ttest_1samp, ttest_ind
 from simulated import ACTIVATIONS, BASE, GELU, LEAKY, available, comparison, plan_of
 from truths import Truth
@@ -194,7 +195,7 @@ def test_all_seeds_of_a_plan_can_be_judged_unpaired() -> None:
 LEVEL = 0.05
 
 
-@pytest.fixture(params=[60, pytest.param(800, marks=pytest.mark.slow)])
+@pytest.fixture(params=[60, pytest.param(300 * LONG, marks=pytest.mark.slow)])
 def plans(request: pytest.FixtureRequest) -> int:
     """How many plans to simulate."""
     return int(request.param)
