@@ -1,0 +1,148 @@
+"""The variants of a plan in training -> lines for a width and a height: one row or block each, or folded into groups. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from harness.reporting import phrases
+from harness.terminal.live_footer import folded, wrapped
+from harness.terminal.tables import GAP, INDENT, STYLES, printable, styled
+from harness.terminal.training import Now
+
+LEAST_ROOM = 26  # cells for the last column of a row; with less, each variant is a block
+MARGIN = " " * INDENT
+ORDER = ("running", "with failed or stopped runs", "partly done", "pending", "complete")
+
+
+@dataclass(frozen=True)
+class VariantProgress:
+    """A variant's requested runs. `lost`: the number of those that failed, diverged or stopped, by word."""
+
+    label: str
+    done: int
+    requested: int
+    now: Sequence[Now] = ()
+    lost: Sequence[tuple[str, int]] = ()
+    pending: int = 0
+
+    @property
+    def count(self) -> str:
+        """Finished of requested."""
+        return f"{self.done}/{self.requested}"
+
+    @property
+    def group(self) -> str:
+        """What it is counted as where it has no line of its own."""
+        if self.now:
+            return "running"
+        if self.lost:
+            return "with failed or stopped runs"
+        if self.done == self.requested:
+            return "complete"
+        return "partly done" if self.done else "pending"
+
+    def texts(self) -> list[list[str]]:
+        """What follows its count: parts of a line for each running run, or its state."""
+        lost = [f"{number} {word}" for word, number in self.lost]
+        if self.now:
+            return [[*(lost if place == 0 else []), *now.parts] for place, now in enumerate(self.now)]
+        waiting = [f"{self.pending} pending"] if self.pending else []
+        return [[*lost, *waiting] or ["complete"]]
+
+
+def variant_lines(variants: Sequence[VariantProgress], width: int, height: int) -> list[Text]:
+    """At most `height` lines of at most `width` cells. Too many variants: those that train now, then counts of the others."""
+    layout = _Rows.of(variants, width) or _Blocks(width)
+    heading = layout.heading()
+    blocks = [layout.lines(variant) for variant in variants]
+    if len(heading) + sum(map(len, blocks)) <= height:
+        return [*heading, *(line for block in blocks for line in block)]
+    ranked = sorted(range(len(variants)), key=lambda place: (not variants[place].now, not variants[place].lost))
+    first = [place for place in ranked if variants[place].now or variants[place].lost][:height]
+    for shown in range(len(first), -1, -1):
+        chosen = sorted(first[:shown], key=ranked.index)
+        others = _groups([variants[place] for place in range(len(variants)) if place not in set(chosen)], width)
+        found = [line for place in chosen for line in blocks[place]]
+        if len(found) + len(others) <= height:
+            return [*(heading if chosen and len(heading) + len(found) + len(others) <= height else []), *found, *others]
+    return _groups(variants, width)[:height]
+
+
+def _groups(variants: Sequence[VariantProgress], width: int) -> list[Text]:
+    """`31 variants pending, 4 complete`."""
+    if not variants:
+        return []
+    groups = Counter(variant.group for variant in variants)
+    counted = [f"{groups[name]:,d} {name}" for name in ORDER if name in groups]
+    first = next(name for name in ORDER if name in groups)
+    counted[0] = f"{phrases.plural(groups[first], 'variant')} {first}"
+    return [styled(MARGIN, line) for line in wrapped(counted, width - INDENT)]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A line for each variant, and further ones for more than one running run or where the line is too long."""
+
+    label: int  # cells
+    count: int
+    width: int
+
+    @classmethod
+    def of(cls, variants: Sequence[VariantProgress], width: int) -> _Rows | None:
+        """None: too narrow."""
+        label = max(cell_len(printable(variant.label)) for variant in variants)
+        count = max(len("done"), *(2 * len(str(variant.requested)) + 1 for variant in variants))
+        return cls(label, count, width) if width - INDENT - label - count - 2 * GAP >= LEAST_ROOM else None
+
+    def heading(self) -> list[Text]:
+        """The names of the columns."""
+        gap = " " * GAP
+        return [styled(f"{MARGIN}{'':<{self.label}}{gap}{'done':>{self.count}}{gap}now")]
+
+    def lines(self, variant: VariantProgress) -> list[Text]:
+        """Its name and count, then what it does."""
+        label = printable(variant.label)
+        start = f"{MARGIN}{label}{' ' * (self.label - cell_len(label) + GAP)}{variant.count:>{self.count}}{' ' * GAP}"
+        room, found = self.width - cell_len(start), []
+        for parts in variant.texts():
+            for line in wrapped(parts, room):
+                found.append(styled(start, *coloured(line)))
+                start = " " * cell_len(start)
+        return found
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The name and count of each variant, and below it what it does: for narrow terminals."""
+
+    width: int
+
+    def heading(self) -> list[Text]:
+        """None: the counts say what they are."""
+        return []
+
+    def lines(self, variant: VariantProgress) -> list[Text]:
+        """A variant that does not train takes one line, if it fits."""
+        room = self.width - INDENT
+        done, texts = f"{variant.count} done", [] if variant.done == variant.requested and not variant.lost else variant.texts()
+        head = [printable(variant.label), done]
+        if not variant.now and cell_len("   ".join([*head, ", ".join(texts[0] if texts else [])])) <= room:
+            head, texts = [*head, *([", ".join(texts[0])] if texts else [])], []
+        top = "   ".join(head)
+        lines = [top] if cell_len(top) <= room else [*folded(head[0], room), f"  {done}"]
+        lines += [f"  {line}" for parts in texts for line in wrapped(parts, room - 2)]
+        return [styled(MARGIN, *coloured(line)) for line in lines]
+
+
+def coloured(line: str) -> list[str | tuple[str, str]]:
+    """The line in pieces, with the styles of states."""
+    for word, style in STYLES.items():
+        before, found, after = line.partition(f" {word}")
+        if found and word.isupper() and before[-1:].isdigit():
+            return [before + " ", (word, style), *coloured(after)]
+    return [line]
