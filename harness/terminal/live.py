@@ -87,7 +87,7 @@ class Progress(Generic[State]):
         self.stop_requested = False
 
     def __enter__(self) -> Self:
-        self._print(*self.rows.introduction(), styled(printable(f"report: {self.rows.address}")))
+        self._print(*self.rows.introduction(), self._where())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -114,7 +114,10 @@ class Progress(Generic[State]):
         if now - self.told >= HEARTBEAT_S:
             self.told = now
             self.rows.look(READ_FOR_A_LOG)
-            self._print(styled(self.footer().heartbeat(self.rows.now())))
+            self._print(*map(styled, self.footer().in_log(self.rows.now())))
+
+    def _where(self) -> Text:
+        return styled(printable(f"report, as runs finish: {self.rows.address}"))
 
     def _print_event(self, event: Event) -> None:
         self._print(*event.lines)
@@ -133,7 +136,7 @@ class Live(Progress[State]):
     def __enter__(self) -> Self:
         self._print(*self.rows.introduction())
         if cell_len(self.rows.address) > self.console.width // 2:  # once in one piece, to be copied
-            self._print(styled(printable(f"report: {self.rows.address}")))
+            self._print(self._where())
         self.drawn: RenderableType = Text()
         self.cells: list[int] = []  # of each line that was drawn
         self.size = self.console.size

@@ -14,8 +14,8 @@ from harness.terminal.tables import INDENT, printable, styled
 
 KEPT = "Ctrl-C keeps everything"
 STOPPING = "stopping: finishing the current step, writing checkpoints"
-HEARTBEAT_WIDTH = 160  # characters of a line in a log
-LABEL_IN_LOG = 24  # cells of a name in such a line
+LOG_WIDTH = 160  # characters of a line in a log, if its first entry is not longer
+LABEL_IN_LOG = 40  # cells of a name in such a line
 BETWEEN = " · "
 
 
@@ -23,15 +23,16 @@ BETWEEN = " · "
 class Footer:
     """The facts, each in words; empty: unknown, or there is none."""
 
-    done: str  # 12 of 24 runs done
+    done: str  # 12/24 runs done
     later: str  # up to 160 at later looks
     states: str  # 2 running, 10 pending
-    best: str  # of a search
-    look: str  # look at 5 seeds next
+    outcomes: str  # 1 FAILED; of a search 24 completed, 12 pruned
+    best: str  # best 93.98 % (trial 9)
+    look: str  # next look: 5 seeds
     elapsed: str
     left: str  # 3 h 20 min left, from 12 finished runs
     speed: str
-    devices: str  # 4.1 GPU hours spent, at most 60 to come
+    devices: str  # 4.1 GPU h spent, at most 60 to come
     note: str  # steps in training
     address: str  # of the report
     stopping: bool = False
@@ -40,8 +41,24 @@ class Footer:
         """At most `most` lines of at most `width` cells. Where they are too few, the facts that matter least are left out."""
         hint = STOPPING if self.stopping else KEPT
         time = [self.elapsed, *([] if self.stopping else [self.left]), self.speed, self.devices]
-        groups = [[self.done, self.later, self.states, self.best, self.look], time, [self.note], [self.address, hint]]
-        least = [self.speed, self.later, self.elapsed, self.note, self.best, self.address, self.devices, self.look, self.states]
+        groups = [
+            [self.done, self.later, self.states, self.outcomes, self.best, self.look],
+            time,
+            [self.note],
+            [self.address, hint],
+        ]
+        least = [
+            self.speed,
+            self.later,
+            self.elapsed,
+            self.note,
+            self.best,
+            self.address,
+            self.devices,
+            self.look,
+            self.states,
+            self.outcomes,
+        ]
         dropped: set[str] = set()
         while True:
             kept = [[part for part in group if part and part not in dropped] for group in groups]
@@ -50,20 +67,18 @@ class Footer:
                 return [styled(" " * INDENT, line) for line in found[:most]]
             dropped.add(least.pop(0))
 
-    def heartbeat(self, now: Sequence[str]) -> str:
-        """One line for a log. `now`: what trains now, of which as many are named as fit."""
-        facts = [self.done, self.later, self.best, self.left, self.devices, self.look]
-        line = printable(f"progress: {BETWEEN.join(filter(None, facts))}")
-        named: list[str] = []
-        for each in map(printable, now):
-            rest = len(now) - len(named) - 1
-            longer = BETWEEN.join([line, f"now: {', '.join([*named, each])}{_more(rest)}"])
-            if named and len(longer) > HEARTBEAT_WIDTH:
+    def in_log(self, now: Sequence[str]) -> list[str]:
+        """The same for a log: a line of numbers, and one of what trains `now`, of which as many are named as fit."""
+        facts = [self.done, self.later, self.outcomes, self.best, self.left, self.devices, self.look]
+        numbers = printable(f"progress: {BETWEEN.join(filter(None, facts))}")
+        named = [printable(each) for each in now[:1]]
+        for place, each in enumerate(map(printable, now[1:]), 2):
+            more = _more(len(now) - place)
+            if len(BETWEEN.join(["training: ", *named, each, *more])) > LOG_WIDTH:
                 break
             named.append(each)
-        if not named:
-            return BETWEEN.join([line, f"{self.elapsed}, nothing trains now"])
-        return BETWEEN.join([line, f"now: {', '.join(named)}{_more(len(now) - len(named))}"])
+        named += _more(len(now) - len(named))
+        return [numbers, f"training: {BETWEEN.join(named)}"] if named else [numbers]
 
 
 def wrapped(parts: Sequence[str], width: int, between: str = ", ") -> list[str]:
@@ -80,9 +95,11 @@ def wrapped(parts: Sequence[str], width: int, between: str = ", ") -> list[str]:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken at spaces where there are any."""
+    """`text` in lines of at most `width` cells, broken behind commas or else at spaces where there are any."""
     if cell_len(text) <= width:
         return [text]
+    if len(parts := text.split(", ")) > 1:
+        return wrapped(parts, width)
     return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), max(1, width), overflow="fold")]
 
 
@@ -91,5 +108,5 @@ def short(label: str) -> str:
     return phrases.shorten([label], LABEL_IN_LOG)[0]
 
 
-def _more(number: int) -> str:
-    return f", {number} more" if number else ""
+def _more(number: int) -> list[str]:
+    return [f"{number:,d} more"] if number > 0 else []

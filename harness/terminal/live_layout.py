@@ -21,7 +21,10 @@ ORDER = ("running", "with failed or stopped runs", "partly done", "pending", "co
 
 @dataclass(frozen=True)
 class VariantProgress:
-    """A variant's requested runs. `lost`: the number of those that failed, diverged or stopped, by word."""
+    """A variant's requested runs. `lost`: the number of those that failed, diverged or stopped, by word.
+
+    `best`: the best of its settings so far, if it is tuned.
+    """
 
     label: str
     done: int
@@ -29,6 +32,7 @@ class VariantProgress:
     now: Sequence[Now] = ()
     lost: Sequence[tuple[str, int]] = ()
     pending: int = 0
+    best: str = ""
 
     @property
     def count(self) -> str:
@@ -48,11 +52,11 @@ class VariantProgress:
 
     def texts(self) -> list[list[str]]:
         """What follows its count: parts of a line for each running run, or its state."""
-        lost = [f"{number} {word}" for word, number in self.lost]
+        state = [self.best, *(f"{number} {word}" for word, number in self.lost)]
         if self.now:
-            return [[*(lost if place == 0 else []), *now.parts] for place, now in enumerate(self.now)]
-        waiting = [f"{self.pending} pending"] if self.pending else []
-        return [[*lost, *waiting] or ["complete"]]
+            return [*([found] if (found := [part for part in state if part]) else []), *(now.parts for now in self.now)]
+        state = [*state, f"{self.pending} pending" if self.pending else ""]
+        return [found] if (found := [part for part in state if part]) else [["complete"]]
 
 
 def variant_lines(variants: Sequence[VariantProgress], width: int, height: int) -> list[Text]:
@@ -95,14 +99,14 @@ class _Rows:
     @classmethod
     def of(cls, variants: Sequence[VariantProgress], width: int) -> _Rows | None:
         """None: too narrow."""
-        label = max(cell_len(printable(variant.label)) for variant in variants)
+        label = max(len("variant"), *(cell_len(printable(variant.label)) for variant in variants))
         count = max(len("done"), *(2 * len(str(variant.requested)) + 1 for variant in variants))
         return cls(label, count, width) if width - INDENT - label - count - 2 * GAP >= LEAST_ROOM else None
 
     def heading(self) -> list[Text]:
         """The names of the columns."""
         gap = " " * GAP
-        return [styled(f"{MARGIN}{'':<{self.label}}{gap}{'done':>{self.count}}{gap}now")]
+        return [styled(f"{MARGIN}{'variant':<{self.label}}{gap}{'done':>{self.count}}{gap}now")]
 
     def lines(self, variant: VariantProgress) -> list[Text]:
         """Its name and count, then what it does."""
@@ -129,7 +133,7 @@ class _Blocks:
     def lines(self, variant: VariantProgress) -> list[Text]:
         """A variant that does not train takes one line, if it fits."""
         room = self.width - INDENT
-        done, texts = f"{variant.count} done", [] if variant.done == variant.requested and not variant.lost else variant.texts()
+        done, texts = f"{variant.count} done", [] if variant.group == "complete" and not variant.best else variant.texts()
         head = [printable(variant.label), done]
         if not variant.now and cell_len("   ".join([*head, ", ".join(texts[0] if texts else [])])) <= room:
             head, texts = [*head, *([", ".join(texts[0])] if texts else [])], []

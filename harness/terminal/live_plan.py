@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -20,6 +21,7 @@ from harness.store.paths import Paths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal import live
+from harness.terminal.choices import settings
 from harness.terminal.dry_run import heading, marked, starred
 from harness.terminal.live import Event, Progress, counter, last_lines
 from harness.terminal.live_footer import Footer, short, wrapped
@@ -30,6 +32,7 @@ from harness.terminal.tables import INDENT, STYLES, WARNING, TerminalTable, prin
 from harness.terminal.training import NewestRows, Now
 
 MOST_NAMED = 4  # variants in a line
+LOST = ("failed", "diverged", "interrupted")
 SEED_COLUMN = 9  # cells at least
 
 Records = Mapping[str, Record]
@@ -76,10 +79,14 @@ class PlanRows:
         self.records: Records = {run.id: Record(run.id, "pending") for run in plan.runs}
         self.limit: Limit | None = None  # None: before the first update
         self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
+        self._by_variant = by_variant(plan.runs)
         self.address = address(paths, plan.family if plan.selection else plan.name)
         self.steps = StepProgress(plan, paths)
         self.newest = NewestRows(paths)
         self.lengths = {label: phrases.epochs(config) for label, config in plan.variants.items()}
+        selection = plan.selection if plan.stage == "tuning" else None
+        self.groups = selection.groups if selection else {label: (label,) for label in plan.variants}
+        self.settings = {label: settings(values) for label, values in plan.selection.settings.items()} if plan.selection else {}
         self.labels = {label: starred(label, plan) for label in plan.variants}
 
     def introduction(self) -> list[Text]:
@@ -96,6 +103,7 @@ class PlanRows:
         first, before, self.records = self.limit is None, self.records, state
         self.limit = self.schedule.limit(state)
         requested_before, self.requested = self.requested, runs_within(self.plan, self.limit.horizons)
+        self._by_variant = by_variant(self.requested)
         finished = sum((state if first else before)[run.id].finished for run in self.requested)
         steps = self.steps.update({run.id for run in self.requested if not state[run.id].finished})
         if first:
@@ -125,9 +133,8 @@ class PlanRows:
 
     def _finished(self, finished: int, run: PlannedRun, record: Record) -> Event:
         widest, log = max(map(len, self.plan.variants)), self.paths.run(run.id).log
-        place = printable(
-            f"{counter(finished, len(self.requested), len(self.plan.runs))} {run.variant:<{widest}}  {self._seed(run)}  "
-        )
+        count = counter(finished, len(self.requested), len(self.plan.runs))
+        place = printable(f"{count} {run.variant:<{widest}}  {_seed(run, self.plan.runs)}  ")
         if record.state == "completed":
             value = f"{live_value(record.metrics.get(self.name), self.metric)} {self.metric.unit}".rstrip()
             took = "" if record.seconds is None else phrases.clock(record.seconds)
@@ -139,24 +146,45 @@ class PlanRows:
 
     def body(self, width: int, height: int) -> Sequence[RenderableType]:
         """A grid with a cell for each run and what trains now, if there is room; otherwise rows of variants, or groups."""
-        if not self._has_grid(width, height):
+        if self.plan.stage == "tuning" or not self._has_grid(width, height):
             return variant_lines(self.variants(), width, height)
         now = self._now_lines(width, height - 2 - len(self.plan.variants))
         return [self._grid(self.records), *([Text(), *now] if now else [])]
 
     def variants(self) -> list[VariantProgress]:
-        """The requested runs by variant."""
-        runs: dict[str, list[PlannedRun]] = {label: [] for label in self.plan.variants}
-        for run in self.requested:
-            runs[run.variant].append(run)
-        return [self._variant(label, own) for label, own in runs.items()]
+        """The requested runs by variant; in a tuning stage by the variant that they tune."""
+        return [self._variant(label, self._of(members)) for label, members in self.groups.items()]
+
+    def _of(self, variants: Sequence[str]) -> list[PlannedRun]:
+        return [run for variant in variants for run in self._by_variant.get(variant, ())]
 
     def _variant(self, label: str, runs: Sequence[PlannedRun]) -> VariantProgress:
         states = [self.records[run.id].state for run in runs]
-        lost = [(STATES[state], states.count(state)) for state in ("failed", "diverged", "interrupted") if state in states]
+        lost = [(STATES[state], states.count(state)) for state in LOST if state in states]
         done = sum(self.records[run.id].finished for run in runs)
         now = [self._now(run) for run in runs if self.records[run.id].state == "running"]
-        return VariantProgress(self.labels[label], done, len(runs), now, lost, states.count("pending"))
+        best = self._best(self.groups[label], self.settings) if self.plan.stage == "tuning" else ""
+        return VariantProgress(self.labels.get(label, label), done, len(runs), now, lost, states.count("pending"), best)
+
+    def _best(self, variants: Sequence[str], names: Mapping[str, str]) -> str:
+        """The best by the seeds that all have completed: `best so far lr=0.05: 94.4 % at 2 seeds`; empty before the first seed."""
+        assert self.plan.selection is not None
+        runs = {variant: self._of([variant]) for variant in variants}
+        lost = {label for label, own in runs.items() if any(self.records[run.id].state in ("failed", "diverged") for run in own)}
+        values: dict[str, dict[int, float]] = {
+            label: {run.seed: value for run in own if (value := self.records[run.id].metrics.get(self.name)) is not None}
+            for label, own in runs.items()
+            if label not in lost
+        }
+        seeds = set.intersection(*map(set, values.values())) if values else set()
+        if not seeds:
+            return ""
+        means = {label: fmean(of[seed] for seed in seeds) for label, of in values.items()}
+        best = (max if self.plan.selection.goal == "maximize" else min)(means, key=means.__getitem__)
+        return f"best so far {names.get(best, best)}: {self._with_unit(means[best])} at {phrases.plural(len(seeds), 'seed')}"
+
+    def _with_unit(self, value: float) -> str:
+        return f"{live_value(value, self.metric)} {self.metric.unit}".rstrip()
 
     def _has_grid(self, width: int, height: int) -> bool:
         """Whether there is room for a grid of the requested runs, whatever their results: it stays one until the next look."""
@@ -175,7 +203,7 @@ class PlanRows:
         found: list[Text] = []
         for place, run in enumerate(running):
             now = self._now(run)
-            lines = wrapped([f"{run.variant} {now.parts[0]}", *now.parts[1:]], width - INDENT)
+            lines = wrapped([f"{run.variant} {now.place}", *now.parts[1:]], width - INDENT)
             if len(found) + len(lines) + (place + 1 < len(running)) > height:
                 more = f"{len(running) - place:,d} {'more ' if found else ''}running"
                 return [*found, styled(" " * INDENT, more)] if len(found) < height else found
@@ -187,25 +215,24 @@ class PlanRows:
 
     def _now(self, run: PlannedRun) -> Now:
         row = self.newest.of(run.id)
-        value = f"{live_value(row[self.name], self.metric)} {self.metric.unit}".rstrip() if self.name in row else ""
-        return Now.of(self._seed(run), self.records[run.id], self.lengths[run.variant], value, row)
-
-    def _seed(self, run: PlannedRun) -> str:
-        return f"seed {run.seed:>{len(str(self.plan.runs[-1].seed))}}"
+        value = self._with_unit(row[self.name]) if isinstance(row.get(self.name), int | float) else ""
+        setting = f"{self.settings[run.variant]} " if self.plan.stage == "tuning" else ""
+        return Now.of(f"{setting}{_seed(run, self.requested)}", self.records[run.id], self.lengths[run.variant], value, row)
 
     def footer(self, elapsed: float, stop_requested: bool) -> Footer:
         """The progress in numbers, the time left, and what follows."""
         states = [self.records[run.id].state for run in self.requested]
         finished = sum(self.records[run.id].finished for run in self.requested)
-        counted = [("running", "running"), ("pending", "pending"), *((word, state) for state, word in STATES.items())]
+        waiting = [f"{states.count(state):,d} {state}" for state in ("running", "pending") if state in states]
         speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
         later = len(self._possible()) - len(self.requested)
         times = self._times()
         return Footer(
-            done=f"{finished:,d} of {phrases.plural(len(self.requested), 'run')} done",
+            done=f"{finished:,d}/{phrases.plural(len(self.requested), 'run')} done",
             later=f"up to {len(self.requested) + later:,d} at later looks" if later else "",
-            states=", ".join(f"{states.count(state):,d} {word}" for word, state in counted if state in states),
-            best="",
+            states=", ".join(waiting),
+            outcomes=", ".join(f"{states.count(state):,d} {STATES[state]}" for state in LOST if state in states),
+            best=self._best([*self.plan.variants], {}) if self.plan.selection else "",
             look=self._next_look(),
             elapsed=f"{phrases.clock(elapsed)} elapsed",
             left="" if finished == len(self.requested) else phrases.left(times.left, times.basis),
@@ -218,7 +245,8 @@ class PlanRows:
 
     def now(self) -> list[str]:
         """`dropout=0.3 seed 1 epoch 120/400 94.1 %` for each running run."""
-        return [f"{short(run.variant)} {self._now(run).in_log}" for run in self._running()]
+        group = {member: label for label, members in self.groups.items() for member in members}
+        return [f"{short(group[run.variant])} {self._now(run).in_log}" for run in self._running()]
 
     def _possible(self) -> tuple[PlannedRun, ...]:
         """The runs that may still be requested, if every claim that is open now stays open, and those requested already."""
@@ -244,8 +272,21 @@ class PlanRows:
         if self.limit is None or not has_interim_looks(self.plan):
             return ""
         if self.limit.blocked:
-            return f"the look at {self.limit.horizon} seeds waits for --retry failed"
+            return f"look at {self.limit.horizon} seeds waits for --retry failed"
         if self.limit.horizon not in self.plan.looks:
             return ""
         last = self.limit.horizon == self.plan.looks[-1]
-        return f"{'last ' if last else ''}look at {self.limit.horizon} seeds next"
+        return f"{'last' if last else 'next'} look: {self.limit.horizon} seeds"
+
+
+def _seed(run: PlannedRun, runs: Sequence[PlannedRun]) -> str:
+    """`seed  9`, with room for the largest seed of the `runs`."""
+    return f"seed {run.seed:>{len(str(runs[-1].seed))}}"
+
+
+def by_variant(runs: Sequence[PlannedRun]) -> dict[str, list[PlannedRun]]:
+    """Label -> its runs."""
+    found: dict[str, list[PlannedRun]] = {}
+    for run in runs:
+        found.setdefault(run.variant, []).append(run)
+    return found

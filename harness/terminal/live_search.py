@@ -24,7 +24,7 @@ from harness.tasks.protocol import Metric
 from harness.terminal import live
 from harness.terminal.dry_run import marked
 from harness.terminal.live import Event, Progress, counter, last_lines
-from harness.terminal.live_footer import Footer, wrapped
+from harness.terminal.live_footer import Footer, folded, wrapped
 from harness.terminal.search_dry_run import heading
 from harness.terminal.tables import GAP, INDENT, STYLES, printable, styled
 from harness.terminal.training import NewestRows, Now
@@ -142,18 +142,25 @@ class SearchRows:
         """A line for each trial, and its setting behind or below it for the first `described` ones."""
         rows = [(trial, words.objectives(self.study, trial, self.metrics).split(", ")) for trial in best]
         rows += [(trial, self._now(trial).parts) for trial in running]
-        names = [f"{'best' if place == 0 and best else '':<4}  trial {trial.number}" for place, (trial, _) in enumerate(rows)]
-        start = max(map(cell_len, names), default=0) + INDENT + GAP
-        found: list[Text] = []
-        for place, (name, (trial, parts)) in enumerate(zip(names, rows, strict=True)):
-            setting = words.values(self.study, trial.values).split(", ") if place < described else []
-            lines = wrapped(parts, width - start)
-            settings = wrapped(setting, width - start)
-            if len(lines) == len(settings) == 1 and start + cell_len(lines[0]) + GAP + cell_len(settings[0]) <= width:
-                lines, settings = [f"{lines[0]}{' ' * GAP}{settings[0]}"], []
-            margins = [f"{' ' * INDENT}{name}"] + [""] * (len(lines) + len(settings) - 1)
-            found += [styled(f"{margin:<{start}}", line) for margin, line in zip(margins, [*lines, *settings], strict=True)]
-        return found
+        leads = ["best" if len(self.study.objectives) == 1 else "front", *[""] * len(rows)] if best else [""] * len(rows)
+        names = [
+            f"{' ' * INDENT}{lead:<{len(leads[0])}}  trial {trial.number}" for lead, (trial, _) in zip(leads, rows, strict=False)
+        ]
+        start = max(map(cell_len, names), default=0) + GAP
+        facts = [wrapped(parts, width - start) for _, parts in rows]
+        settings = [words.values(self.study, trial.values) if place < described else "" for place, (trial, _) in enumerate(rows)]
+        column = max((cell_len(lines[0]) for lines in facts), default=0) + GAP
+        if all(len(lines) == 1 for lines in facts) and all(start + column + cell_len(text) <= width for text in settings):
+            facts = [[f"{lines[0]:<{column}}{text}"] for lines, text in zip(facts, settings, strict=True)]
+        else:
+            facts = [
+                [*lines, *folded(text, width - start)] if text else lines for lines, text in zip(facts, settings, strict=True)
+            ]
+        return [
+            styled(f"{name if place == 0 else '':<{start}}{line}".rstrip())
+            for name, lines in zip(names, facts, strict=True)
+            for place, line in enumerate(lines)
+        ]
 
     def _running(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.state == "running"]
@@ -187,9 +194,10 @@ class SearchRows:
         speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
         devices = 1 if study.accelerator == "cpu" else max(1, (study.resources.gpus or 1) * (study.resources.nodes or 1))
         return Footer(
-            done=f"{self.finished():,d} of {phrases.plural(study.trials, 'trial')} done",
+            done=f"{self.finished():,d}/{phrases.plural(study.trials, 'trial')} done",
             later="",
-            states=", ".join(filter(None, [f"{running:,d} running" if running else "", words.tally(own)])),
+            states=f"{running:,d} running" if running else "",
+            outcomes=words.tally(own),
             best=found,
             look="",
             elapsed=f"{phrases.clock(elapsed)} elapsed",

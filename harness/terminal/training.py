@@ -86,7 +86,7 @@ class Now:
     @property
     def in_log(self) -> str:
         """`seed 1 epoch 120/400 94.1 %`."""
-        return " ".join(part for part in (self.place, self._epoch, self.value) if part)
+        return " ".join(" ".join(part for part in (self.place, self._epoch, self.value) if part).split())
 
     @property
     def _epoch(self) -> str:

@@ -32,13 +32,10 @@ def left(seconds: float | None, basis: Basis | None, noun: str = "run") -> str:
 
 
 def device_time(spent: float, to_come: float | None, accelerator: Accelerator) -> str:
-    """`4.1 GPU hours spent, at most 60 to come`, from seconds; small times in minutes."""
-    whose = "training" if accelerator == "cpu" else "GPU"
-    largest = max(spent, to_come or 0.0)
-    unit, size = ("hours", 3600.0) if largest >= 3600 else ("minutes", 60.0)
-    return f"{_amount(spent / size)} {whose} {unit} spent" + (
-        "" if to_come is None else f", at most {_amount(to_come / size)} to come"
-    )
+    """`4.1 GPU h spent, at most 60 to come`, from seconds; small times in minutes, on the CPU `h of training`."""
+    unit, size = ("h", 3600.0) if max(spent, to_come or 0.0) >= 3600 else ("min", 60.0)
+    whose = f"{unit} of training" if accelerator == "cpu" else f"GPU {unit}"
+    return f"{_amount(spent / size)} {whose} spent" + ("" if to_come is None else f", at most {_amount(to_come / size)} to come")
 
 
 def _amount(value: float) -> str:
