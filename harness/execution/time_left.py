@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -85,8 +86,11 @@ def time_left(  # noqa: PLR0917 - by name
 
 def epoch_seconds(row: Mapping[str, Any] | None) -> float | None:
     """How long the epoch of this row took."""
-    seconds = row.get("seconds") if row else None
-    return float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
+    return _positive(row.get("seconds")) if row else None
+
+
+def _positive(seconds: Any) -> float | None:
+    return float(seconds) if isinstance(seconds, int | float) and 0 < seconds < math.inf else None
 
 
 def _expected(  # noqa: PLR0917
@@ -101,8 +105,8 @@ def _expected(  # noqa: PLR0917
     took: dict[str, list[float]] = {}
     for run in plan.runs:
         record = records[run.id]
-        if record.state == "completed" and record.seconds:
-            took.setdefault(run.variant, []).append(record.seconds)
+        if record.state == "completed" and (seconds := _positive(record.seconds)) is not None:
+            took.setdefault(run.variant, []).append(seconds)
     if took:
         rate = fmean(seconds / units[label] for label, every in took.items() for seconds in every)
         known = {label: fmean(every) for label, every in took.items()}
@@ -138,7 +142,7 @@ def _trained(
 ) -> float:
     """Seconds that the run has trained."""
     if record.finished:
-        return record.seconds or 0.0
+        return _positive(record.seconds) or 0.0
     epoch_s, length = epoch_seconds(row), lengths[run.variant]
     if epoch_s is None and expected is not None and length:
         epoch_s = expected[run.variant] / length

@@ -85,12 +85,15 @@ def wrapped(parts: Sequence[str], width: int, between: str = ", ") -> list[str]:
     """The parts in as few lines of at most `width` cells as possible; a part that is wider than a line is broken."""
     mark = between.rstrip() if between.startswith(",") else ""  # at the end of a line
     lines: list[str] = []
+    is_broken = False
     for part in map(printable, filter(None, parts)):
-        if lines and cell_len(lines[-1] + between + part + mark) <= width:
+        if lines and not is_broken and cell_len(lines[-1] + between + part + mark) <= width:
             lines[-1] += between + part
-        else:
-            lines[-1:] = [lines[-1] + mark] if lines else []
-            lines += folded(part, width - len(mark))
+            continue
+        lines[-1:] = [lines[-1] + mark] if lines else []
+        found = folded(part, width - len(mark))
+        is_broken = len(found) > 1
+        lines += found
     return lines
 
 

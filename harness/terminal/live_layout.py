@@ -55,7 +55,7 @@ class VariantProgress:
         state = [self.best, *(f"{number} {word}" for word, number in self.lost)]
         if self.now:
             return [*([found] if (found := [part for part in state if part]) else []), *(now.parts for now in self.now)]
-        state = [*state, f"{self.pending} pending" if self.pending else ""]
+        state = [*state, f"{self.pending} pending" if self.pending and not self.best else ""]
         return [found] if (found := [part for part in state if part]) else [["complete"]]
 
 

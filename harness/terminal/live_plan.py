@@ -167,7 +167,7 @@ class PlanRows:
         return VariantProgress(self.labels.get(label, label), done, len(runs), now, lost, states.count("pending"), best)
 
     def _best(self, variants: Sequence[str], names: Mapping[str, str]) -> str:
-        """The best by the seeds that all have completed: `best so far lr=0.05: 94.4 % at 2 seeds`; empty before the first seed."""
+        """`best so far lr=0.05: 94.4 %`, by the seeds that all have completed; empty before the first of them."""
         assert self.plan.selection is not None
         runs = {variant: self._of([variant]) for variant in variants}
         lost = {label for label, own in runs.items() if any(self.records[run.id].state in ("failed", "diverged") for run in own)}
@@ -181,7 +181,7 @@ class PlanRows:
             return ""
         means = {label: fmean(of[seed] for seed in seeds) for label, of in values.items()}
         best = (max if self.plan.selection.goal == "maximize" else min)(means, key=means.__getitem__)
-        return f"best so far {names.get(best, best)}: {self._with_unit(means[best])} at {phrases.plural(len(seeds), 'seed')}"
+        return f"best so far {names.get(best, best)}: {self._with_unit(means[best])}"
 
     def _with_unit(self, value: float) -> str:
         return f"{live_value(value, self.metric)} {self.metric.unit}".rstrip()
