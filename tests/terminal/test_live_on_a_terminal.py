@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from harness.terminal.live import Event, progress
 from harness.terminal.live_footer import Footer
@@ -50,8 +50,12 @@ class Rows:
         return []
 
 with progress(Rows()) as view:
+    drawn = None
     while not (folder / "end").exists():
-        view.update(None)
+        size = os.get_terminal_size(2)
+        if size != drawn or (folder / "fail").exists():  # only then: a frame drawn before the new size is known leaves rests
+            view.update(None)
+            drawn = size
         time.sleep(0.02)
 print("the shell again")
 """
@@ -77,7 +81,7 @@ class Screen:
 
     def until(self, condition: Callable[[list[str]], bool]) -> list[str]:
         """The lines of the screen once they meet `condition`."""
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 30
         while not condition(lines := self.tmux("capture-pane", "-p").rstrip().splitlines()):
             assert time.monotonic() < limit, "\n".join(lines)
             time.sleep(0.05)
