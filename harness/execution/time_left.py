@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
@@ -67,21 +68,58 @@ def time_left(  # noqa: PLR0917 - by name
     units = {label: float(length or 0) for label, length in lengths.items()}
     if not all(units.values()):
         units = dict.fromkeys(units, 1.0)
-    expected, basis = _expected(plan, records, rows, units, lengths, earlier)
+    runs = _Runs.of(plan, records, requested, possible)
+    expected, basis = _expected(runs, rows, units, lengths, earlier)
     devices = {label: _devices(plan, label) for label in plan.variants}
-    spent = sum(devices[run.variant] * _trained(records[run.id], rows.get(run.id), lengths, expected, run) for run in plan.runs)
+    spent = sum(devices[label] * sum(took) for label, took in (*runs.completed.items(), *runs.lost.items()))
+    for run, record in runs.begun:
+        whole = None if expected is None else expected[run.variant]
+        spent += devices[run.variant] * _trained(record, rows.get(run.id), lengths[run.variant], whole)
     if expected is None:
         return TimeLeft(None, None, spent, None)
+    begun = {run.id: _rest(record, rows.get(run.id), lengths[run.variant], expected[run.variant]) for run, record in runs.begun}
+    now = [begun[run.id] for run, _ in runs.begun if run.id in runs.requested]
+    total = sum(now) + sum(expected[label] * number for label, number in runs.waiting.items())
+    longest = max([*now, *(expected[label] for label in runs.waiting)], default=None)
+    at_once = max(1, min(max(workers, runs.running), len(now) + runs.waiting.total()))
+    to_come = sum(devices[label] * expected[label] * number for label, number in runs.ahead.items())
+    to_come += sum(devices[run.variant] * begun[run.id] for run, _ in runs.begun if run.id in runs.possible)
+    left = None if longest is None else max(longest, (total + before_s) / at_once)
+    return TimeLeft(left, basis, spent, to_come + before_s)
 
-    def rest(runs: Sequence[PlannedRun]) -> list[tuple[PlannedRun, float]]:
-        waiting = [run for run in runs if not records[run.id].finished]
-        return [(run, _rest(records[run.id], rows.get(run.id), lengths[run.variant], expected[run.variant])) for run in waiting]
 
-    now = [seconds for _, seconds in rest(requested)]
-    running = sum(records[run.id].state == "running" for run in requested)
-    at_once = max(1, min(max(workers, running), len(now)))
-    left = max([*now, (sum(now) + before_s) / at_once]) if now else None
-    return TimeLeft(left, basis, spent, sum(devices[run.variant] * seconds for run, seconds in rest(possible)) + before_s)
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of a plan by state, in one pass."""
+
+    completed: Mapping[str, Sequence[float]]  # label -> seconds of each
+    lost: Mapping[str, Sequence[float]]
+    begun: Sequence[tuple[PlannedRun, Record]]  # running or stopped
+    running: int  # of the requested ones
+    waiting: Counter[str]  # label -> requested runs that have not begun
+    ahead: Counter[str]  # the same of those that may be requested
+    requested: Set[str]  # ids
+    possible: Set[str]
+
+    @classmethod
+    def of(cls, plan: Plan, records: Records, requested: Sequence[PlannedRun], possible: Sequence[PlannedRun]) -> _Runs:
+        now, may = {run.id for run in requested}, {run.id for run in possible}
+        completed: dict[str, list[float]] = {}
+        lost: dict[str, list[float]] = {}
+        begun, waiting, ahead = [], [], []
+        for run in plan.runs:
+            record = records[run.id]
+            if record.state == "pending":
+                if run.id in may:
+                    ahead.append(run.variant)
+                if run.id in now:
+                    waiting.append(run.variant)
+            elif not record.finished:
+                begun.append((run, record))
+            elif (seconds := _positive(record.seconds)) is not None:
+                (completed if record.state == "completed" else lost).setdefault(run.variant, []).append(seconds)
+        running = sum(record.state == "running" and run.id in now for run, record in begun)
+        return cls(completed, lost, begun, running, Counter(waiting), Counter(ahead), now, may)
 
 
 def epoch_seconds(row: Mapping[str, Any] | None) -> float | None:
@@ -93,34 +131,20 @@ def _positive(seconds: Any) -> float | None:
     return float(seconds) if isinstance(seconds, int | float) and 0 < seconds < math.inf else None
 
 
-def _expected(  # noqa: PLR0917
-    plan: Plan,
-    records: Records,
-    rows: Rows,
-    units: Mapping[str, float],
-    lengths: Mapping[str, int | None],
-    earlier: Earlier | None,
+def _expected(
+    runs: _Runs, rows: Rows, units: Mapping[str, float], lengths: Mapping[str, int | None], earlier: Earlier | None
 ) -> tuple[Mapping[str, float] | None, Basis | None]:
     """Seconds of a whole run by variant: from finished runs, of the variant itself if there are any."""
-    took: dict[str, list[float]] = {}
-    for run in plan.runs:
-        record = records[run.id]
-        if record.state == "completed" and (seconds := _positive(record.seconds)) is not None:
-            took.setdefault(run.variant, []).append(seconds)
+    took = runs.completed
     if took:
-        rate = fmean(seconds / units[label] for label, every in took.items() for seconds in every)
+        number = sum(map(len, took.values()))
+        rate = sum(sum(every) / units[label] for label, every in took.items()) / number
         known = {label: fmean(every) for label, every in took.items()}
-        return {label: known.get(label, rate * unit) for label, unit in units.items()}, Basis(
-            "finished", sum(map(len, took.values()))
-        )
-    speeds = [
-        seconds
-        for run in plan.runs
-        if run.id in rows and lengths[run.variant] and (seconds := epoch_seconds(rows[run.id])) is not None
-    ]
+        return {label: known.get(label, rate * unit) for label, unit in units.items()}, Basis("finished", number)
+    speeds = [seconds for run, _ in runs.begun if (seconds := epoch_seconds(rows.get(run.id))) is not None]
     if speeds and all(lengths.values()):
         return {label: fmean(speeds) * unit for label, unit in units.items()}, Basis("running", len(speeds))
-    if earlier is not None and set(plan.variants) <= set(earlier.seconds):
+    if earlier is not None and set(units) <= set(earlier.seconds):
         return earlier.seconds, earlier.basis
     return None, None
 
@@ -133,19 +157,11 @@ def _rest(record: Record, row: Mapping[str, Any] | None, length: int | None, exp
     return max(0, length - record.epoch) * (expected / length if epoch_s is None else epoch_s)
 
 
-def _trained(
-    record: Record,
-    row: Mapping[str, Any] | None,
-    lengths: Mapping[str, int | None],
-    expected: Mapping[str, float] | None,
-    run: PlannedRun,
-) -> float:
-    """Seconds that the run has trained."""
-    if record.finished:
-        return _positive(record.seconds) or 0.0
-    epoch_s, length = epoch_seconds(row), lengths[run.variant]
+def _trained(record: Record, row: Mapping[str, Any] | None, length: int | None, expected: float | None) -> float:
+    """Seconds that a run has trained that has not finished."""
+    epoch_s = epoch_seconds(row)
     if epoch_s is None and expected is not None and length:
-        epoch_s = expected[run.variant] / length
+        epoch_s = expected / length
     return record.epoch * (epoch_s or 0.0)
 
 

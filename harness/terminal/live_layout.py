@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -63,28 +63,27 @@ def variant_lines(variants: Sequence[VariantProgress], width: int, height: int) 
     """At most `height` lines of at most `width` cells. Too many variants: those that train now, then counts of the others."""
     layout = _Rows.of(variants, width) or _Blocks(width)
     heading = layout.heading()
-    blocks = [layout.lines(variant) for variant in variants]
-    if len(heading) + sum(map(len, blocks)) <= height:
-        return [*heading, *(line for block in blocks for line in block)]
-    ranked = sorted(range(len(variants)), key=lambda place: (not variants[place].now, not variants[place].lost))
-    first = [place for place in ranked if variants[place].now or variants[place].lost][:height]
+    if len(heading) + len(variants) <= height:
+        every = [line for variant in variants for line in layout.lines(variant)]
+        if len(heading) + len(every) <= height:
+            return [*heading, *every]
+    first = sorted((one for one in variants if one.now or one.lost), key=lambda one: not one.now)[:height]
+    blocks = [layout.lines(variant) for variant in first]
+    others = Counter(variant.group for variant in variants) - Counter(variant.group for variant in first)
     for shown in range(len(first), -1, -1):
-        chosen = sorted(first[:shown], key=ranked.index)
-        others = _groups([variants[place] for place in range(len(variants)) if place not in set(chosen)], width)
-        found = [line for place in chosen for line in blocks[place]]
-        if len(found) + len(others) <= height:
-            return [*(heading if chosen and len(heading) + len(found) + len(others) <= height else []), *found, *others]
-    return _groups(variants, width)[:height]
+        found = [*(line for block in blocks[:shown] for line in block), *_groups(others, width)]
+        if len(found) <= height:
+            return [*(heading if shown and len(heading) + len(found) <= height else []), *found]
+        others[first[shown - 1].group] += 1
+    return found[:height]
 
 
-def _groups(variants: Sequence[VariantProgress], width: int) -> list[Text]:
-    """`31 variants pending, 4 complete`."""
-    if not variants:
-        return []
-    groups = Counter(variant.group for variant in variants)
-    counted = [f"{groups[name]:,d} {name}" for name in ORDER if name in groups]
-    first = next(name for name in ORDER if name in groups)
-    counted[0] = f"{phrases.plural(groups[first], 'variant')} {first}"
+def _groups(variants: Mapping[str, int], width: int) -> list[Text]:
+    """`31 variants pending, 4 complete`. `variants`: the number of those in each group."""
+    present = [name for name in ORDER if variants.get(name)]
+    counted = [f"{variants[name]:,d} {name}" for name in present]
+    if present:
+        counted[0] = f"{phrases.plural(variants[present[0]], 'variant')} {present[0]}"
     return [styled(MARGIN, line) for line in wrapped(counted, width - INDENT)]
 
 

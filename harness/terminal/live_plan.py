@@ -80,6 +80,7 @@ class PlanRows:
         self.limit: Limit | None = None  # None: before the first update
         self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
         self._by_variant = by_variant(plan.runs)
+        self._possible: Sequence[PlannedRun] = plan.runs  # those that may be requested, and those that are
         self.address = address(paths, plan.family if plan.selection else plan.name)
         self.steps = StepProgress(plan, paths)
         self.newest = NewestRows(paths)
@@ -103,7 +104,7 @@ class PlanRows:
         first, before, self.records = self.limit is None, self.records, state
         self.limit = self.schedule.limit(state)
         requested_before, self.requested = self.requested, runs_within(self.plan, self.limit.horizons)
-        self._by_variant = by_variant(self.requested)
+        self._by_variant, self._possible = by_variant(self.requested), self._may_follow(self.limit)
         finished = sum((state if first else before)[run.id].finished for run in self.requested)
         steps = self.steps.update({run.id for run in self.requested if not state[run.id].finished})
         if first:
@@ -225,7 +226,7 @@ class PlanRows:
         finished = sum(self.records[run.id].finished for run in self.requested)
         waiting = [f"{states.count(state):,d} {state}" for state in ("running", "pending") if state in states]
         speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
-        later = len(self._possible()) - len(self.requested)
+        later = len(self._possible) - len(self.requested)
         times = self._times()
         return Footer(
             done=f"{finished:,d}/{phrases.plural(len(self.requested), 'run')} done",
@@ -248,19 +249,19 @@ class PlanRows:
         group = {member: label for label, members in self.groups.items() for member in members}
         return [f"{short(group[run.variant])} {self._now(run).in_log}" for run in self._running()]
 
-    def _possible(self) -> tuple[PlannedRun, ...]:
-        """The runs that may still be requested, if every claim that is open now stays open, and those requested already."""
-        if self.limit is None or self.limit.final or self.limit.blocked:
-            return tuple(self.requested)
-        last, now = len({run.seed for run in self.plan.runs}), self.limit.horizon
-        return runs_within(self.plan, {label: last if n == now else n for label, n in self.limit.horizons.items()})
+    def _may_follow(self, limit: Limit) -> Sequence[PlannedRun]:
+        """The requested runs, and those of later looks if every claim that is open now stays open."""
+        if limit.final or limit.blocked:
+            return self.requested
+        last, now = len({run.seed for run in self.plan.runs}), limit.horizon
+        return runs_within(self.plan, {label: last if n == now else n for label, n in limit.horizons.items()})
 
     def _times(self) -> TimeLeft:
         return time_left(
             self.plan,
             self.records,
             self.requested,
-            self._possible(),
+            self._possible,
             self.newest.rows,
             self.lengths,
             self.workers,
