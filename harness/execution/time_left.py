@@ -21,19 +21,27 @@ Source = Literal["finished", "running", "earlier"]
 
 @dataclass(frozen=True)
 class Basis:
-    """What an estimate of time is made from: finished runs of the plan, the speed of running ones, or `earlier` results."""
+    """What an estimate of time is made from: finished runs of the plan, the speed of running ones, or `earlier` results.
+
+    `words`: which ones, of earlier results: `from 12 finished runs of leakyrelu_vs_relu`.
+    """
 
     source: Source
-    runs: int
-    of: str = ""  # earlier: what these runs trained, in words
+    runs: int = 0
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """How long runs took in earlier results: seconds of a whole run by variant."""
+    """How long runs took in earlier results: the mean seconds of a run, and from what that is known, in words."""
 
-    seconds: Mapping[str, float]
-    basis: Basis
+    seconds: float
+    words: str
+
+    @property
+    def basis(self) -> Basis:
+        """Of an estimate that is made from it."""
+        return Basis("earlier", words=self.words)
 
 
 @dataclass(frozen=True)
@@ -144,9 +152,7 @@ def _expected(
     speeds = [seconds for run, _ in runs.begun if (seconds := epoch_seconds(rows.get(run.id))) is not None]
     if speeds and all(lengths.values()):
         return {label: fmean(speeds) * unit for label, unit in units.items()}, Basis("running", len(speeds))
-    if earlier is not None and set(units) <= set(earlier.seconds):
-        return earlier.seconds, earlier.basis
-    return None, None
+    return (None, None) if earlier is None else (dict.fromkeys(units, earlier.seconds), earlier.basis)
 
 
 def _rest(record: Record, row: Mapping[str, Any] | None, length: int | None, expected: float) -> float:

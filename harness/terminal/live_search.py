@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from harness.execution.time_left import Basis
+from harness.execution.time_left import Basis, Earlier
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.address import address
@@ -40,16 +40,23 @@ def progress(
     *,
     workers: int,
     console: Console | None = None,
+    earlier: Earlier | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Sequence[Trial]]:
-    """The view for `console` (default: stderr); `clock` returns seconds."""
-    return live.progress(SearchRows(study, metrics, store, workers=workers), console, clock)
+    """The view for `console` (default: stderr); `clock` returns seconds.
+
+    `earlier`: how long runs took before, for the time left until a trial has finished.
+    """
+    return live.progress(SearchRows(study, metrics, store, workers=workers, earlier=earlier), console, clock)
 
 
 class SearchRows:
     """The trials of a search."""
 
-    def __init__(self, study: Study, metrics: Mapping[str, Metric], store: Store, *, workers: int) -> None:
+    def __init__(
+        self, study: Study, metrics: Mapping[str, Metric], store: Store, *, workers: int, earlier: Earlier | None = None
+    ) -> None:
+        self.earlier = earlier
         self.study, self.metrics, self.store, self.workers = study, metrics, store, workers
         self.trials: Sequence[Trial] = ()
         self.reported: set[int] | None = None  # finished trials already shown; None before the first update
@@ -189,7 +196,8 @@ class SearchRows:
             found = f"{phrases.plural(len(best), 'trial')} on the front"
         running, remaining = len(self._running()), max(0, study.trials - self.finished())
         took = [trial.seconds for trial in own if trial.finished and trial.seconds]
-        each = fmean(took) if took else None
+        basis = Basis("finished", len(took)) if took else self.earlier.basis if self.earlier else None
+        each = fmean(took) if took else self.earlier.seconds * study.seeds if self.earlier else None
         left = None if each is None else each * remaining / max(1, min(max(self.workers, running), remaining))
         speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
         devices = 1 if study.accelerator == "cpu" else max(1, (study.resources.gpus or 1) * (study.resources.nodes or 1))
@@ -201,7 +209,7 @@ class SearchRows:
             best=found,
             look="",
             elapsed=f"{phrases.clock(elapsed)} elapsed",
-            left=phrases.left(left, Basis("finished", len(took)), "trial") if remaining else "",
+            left=phrases.left(left, basis, "trial") if remaining else "",
             speed=f"{phrases.count(sum(speeds))} samples/s" if speeds else "",
             devices=phrases.device_time(
                 devices * trained_s(self.trials),

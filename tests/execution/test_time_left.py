@@ -58,10 +58,9 @@ def test_variants_of_other_lengths_take_longer() -> None:
 
 
 def test_earlier_results_count_until_a_run_has_trained_an_epoch() -> None:
-    earlier = Earlier({"base": 100.0, "other": 200.0}, Basis("earlier", 12, "leakyrelu_vs_relu"))
-    assert found({}, earlier=earlier) == TimeLeft(900.0, earlier.basis, 0.0, 900.0)
+    earlier = Earlier(100.0, "from 12 finished runs of paper")
+    assert found({}, earlier=earlier) == TimeLeft(600.0, earlier.basis, 0.0, 600.0)
     assert found(done(0), earlier=earlier).basis == Basis("finished", 1)
-    assert found({}, earlier=Earlier({"base": 1.0}, earlier.basis)).left is None
 
 
 def test_what_may_come_counts_the_runs_of_later_looks_too() -> None:

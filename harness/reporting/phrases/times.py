@@ -27,8 +27,9 @@ def left(seconds: float | None, basis: Basis | None, noun: str = "run") -> str:
         return "time left not known yet"
     if basis.source == "running":
         return f"{lasting(seconds)} left, from the speed of {plural(basis.runs, noun)}"
-    of = f" of {basis.of}" if basis.of else ""
-    return f"{lasting(seconds)} left, from {basis.runs:,d} {basis.source} {noun}{'' if basis.runs == 1 else 's'}{of}"
+    if basis.source == "earlier":
+        return f"{lasting(seconds)} left, {basis.words}"
+    return f"{lasting(seconds)} left, from {basis.runs:,d} finished {noun}{'' if basis.runs == 1 else 's'}"
 
 
 def device_time(spent: float, to_come: float | None, accelerator: Accelerator) -> str:

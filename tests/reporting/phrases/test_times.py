@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.execution.time_left import Basis
+from harness.execution.time_left import Basis, Earlier
 from harness.reporting import phrases
 
 
@@ -21,7 +21,8 @@ def test_the_time_left_says_what_it_is_estimated_from() -> None:
     assert phrases.left(12_000.0, Basis("finished", 12)) == "3 h 20 min left, from 12 finished runs"
     assert phrases.left(60.0, Basis("finished", 1), "trial") == "1 min left, from 1 finished trial"
     assert phrases.left(60.0, Basis("running", 2)) == "1 min left, from the speed of 2 runs"
-    assert phrases.left(60.0, Basis("earlier", 12, "paper")) == "1 min left, from 12 earlier runs of paper"
+    earlier = Earlier(60.0, "from 12 finished runs of paper").basis
+    assert phrases.left(60.0, earlier) == "1 min left, from 12 finished runs of paper"
     assert phrases.left(None, None) == "time left not known yet"
 
 
