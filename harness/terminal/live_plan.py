@@ -266,6 +266,7 @@ class PlanRows:
             self.lengths,
             self.workers,
             earlier=self.earlier,
+            before_s=self.steps.left_s,
         )
 
     def _next_look(self) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from screened import terminal, text
 from toy_task import TOY
 
+from harness.execution.time_left import Earlier
 from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.search.trials import Trial
@@ -104,6 +105,17 @@ def test_without_a_terminal_every_result_is_a_line(store: Store) -> None:
     assert lines[8].startswith("[ 4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
     assert lines[9] == "[ 5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
     assert lines[10:] == ["stopping: finishing the current step, writing checkpoints"]
+
+
+def test_the_time_left_is_from_earlier_results_until_a_trial_has_finished(store: Store) -> None:
+    rows = SearchRows(STUDY, METRICS, store, workers=2, earlier=Earlier(60.0, "from 12 finished runs of toys"))
+    rows.update([])
+    assert rows.footer(0.0, False).left == "10 min left, from 12 finished runs of toys"  # 10 trials of two runs, two at a time
+    rows.update(TRIALS)
+    assert rows.footer(0.0, False).left == "2 min left, from 4 finished trials"
+    unknown = SearchRows(STUDY, METRICS, store, workers=2)
+    unknown.update([])
+    assert unknown.footer(0.0, False).left == "time left not known yet"
 
 
 def test_every_terminal_gets_a_live_view(store: Store) -> None:

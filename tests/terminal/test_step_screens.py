@@ -64,7 +64,23 @@ def test_steps_in_training_are_shown_until_they_are_done(store, plan):
     told = [text(*event.lines).split()[:5] for event in rows.update(records)]
     assert told == [["step", "pretrain", "seed", seed, "completed"] for seed in "01"]
     assert rows.footer(1.0, False).note == ""
+    assert rows.steps.left_s == 0.0
     assert rows.update(store.records(run.id for run in plan.runs)) != []
+
+
+def test_the_time_of_steps_that_remain_is_known_once_one_has_finished(store, plan):
+    first, second = plan_steps(plan)
+    progress, waiting = StepProgress(plan, store.paths), {run.id for run in plan.runs}
+    progress.update(waiting)
+    assert progress.left_s == 0.0
+    store.paths.run(first).folder.mkdir(parents=True)
+    store.paths.run(first).result.write_text('{"schema": 1, "state": "completed", "train_seconds": 40.0}')
+    progress.update(waiting)
+    assert progress.left_s == 40.0
+    store.paths.run(second).folder.mkdir(parents=True)
+    store.paths.run(second).result.write_text('{"schema": 1, "state": "completed", "train_seconds": 50.0}')
+    progress.update(waiting)
+    assert progress.left_s == 0.0
 
 
 def test_a_step_that_fails_is_shown_with_its_log(store, plan, tmp_path):
