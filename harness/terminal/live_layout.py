@@ -74,8 +74,8 @@ def variant_lines(variants: Sequence[VariantProgress], width: int, height: int) 
         found = [*(line for block in blocks[:shown] for line in block), *_groups(others, width)]
         if len(found) <= height:
             return [*(heading if shown and len(heading) + len(found) <= height else []), *found]
-        others[first[shown - 1].group] += 1
-    return found[:height]
+        others += Counter(variant.group for variant in first[shown - 1 : shown])
+    return [styled(MARGIN, phrases.plural(len(variants), "variant"))][:height]
 
 
 def _groups(variants: Mapping[str, int], width: int) -> list[Text]:
