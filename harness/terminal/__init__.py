@@ -2,7 +2,9 @@
 
 tables         the tables of `reporting.tables`, narrowed to the terminal
 dry_run        a plan before it starts
-live           progress: a table on a terminal, one line per result elsewhere; live_plan and live_search provide its rows
+live           progress: a view on a terminal, lines elsewhere; live_plan and live_search provide its rows
+live_*         its parts: the grid of runs, the layout of variants, the footer
+training       what trains now
 summary        results of a plan: the table of variants and the verdicts
 tried          what --try would read from output that exists
 status         progress of plans and runs, collected by overview

@@ -1,4 +1,4 @@
-"""The progress of a search: its best and running trials, or one line per finished trial.
+"""The progress of a search: its best and running trials; without a terminal a line per finished trial, and one from time to time.
 
 Only objectives are shown, never a metric of the test split.
 """
@@ -9,22 +9,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.text import Text
 
+from harness.execution.time_left import Basis, Earlier
 from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.pages.address import address
 from harness.reporting.phrases import trials as words
-from harness.reporting.tables.model import Column
-from harness.search.trials import Trial, counted, ranked
+from harness.search.trials import Trial, counted, ranked, trained_s
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
 from harness.terminal import live
 from harness.terminal.dry_run import marked
-from harness.terminal.live import STOPPING, Event, Progress, last_lines, pace
+from harness.terminal.live import Event, Progress, counter, last_lines
+from harness.terminal.live_footer import Footer, folded, wrapped
 from harness.terminal.search_dry_run import heading
-from harness.terminal.status import epoch_of
-from harness.terminal.tables import STYLES, TerminalTable, printable, styled
+from harness.terminal.tables import GAP, INDENT, STYLES, printable, styled
+from harness.terminal.training import NewestRows, Now
 
 BEST, MOST_RUNNING = 5, 8
 URGENT = {"failed": "FAILED", "diverged": "DIVERGED"}
@@ -37,20 +40,31 @@ def progress(
     *,
     workers: int,
     console: Console | None = None,
+    earlier: Earlier | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress[Sequence[Trial]]:
-    """The view for `console` (default: stderr); `clock` returns seconds."""
-    return live.progress(SearchRows(study, metrics, store, workers=workers), console, clock)
+    """The view for `console` (default: stderr); `clock` returns seconds.
+
+    `earlier`: how long runs took before, for the time left until a trial has finished.
+    """
+    return live.progress(SearchRows(study, metrics, store, workers=workers, earlier=earlier), console, clock)
 
 
 class SearchRows:
     """The trials of a search."""
 
-    def __init__(self, study: Study, metrics: Mapping[str, Metric], store: Store, *, workers: int) -> None:
+    def __init__(
+        self, study: Study, metrics: Mapping[str, Metric], store: Store, *, workers: int, earlier: Earlier | None = None
+    ) -> None:
+        self.earlier = earlier
         self.study, self.metrics, self.store, self.workers = study, metrics, store, workers
         self.trials: Sequence[Trial] = ()
         self.reported: set[int] | None = None  # finished trials already shown; None before the first update
-        self._in_training: list[tuple[Trial, Record | None]] | None = None  # `_running` since the last update; None: not read yet
+        self.address = address(store.paths, study.name)
+        self.newest = NewestRows(store.paths)
+        self.length = phrases.epochs(study.base)
+        self._records: dict[int, Record] = {}  # running trial -> its run in training, when it was last read
+        self._turn = 0
 
     def introduction(self) -> list[Text]:
         """The question; trials, workers, device and the rehearsal mark; the objective."""
@@ -61,7 +75,7 @@ class SearchRows:
 
     def update(self, state: Sequence[Trial]) -> list[Event]:
         """A line for each finished trial."""
-        self.trials, self._in_training = state, None
+        self.trials = state
         if self.reported is None:
             self.reported = {trial.number for trial in state if trial.finished}
             return [Event([styled(f"{done} of {self.study.trials} done already")])] if (done := self.finished()) else []
@@ -82,7 +96,7 @@ class SearchRows:
             return Event([styled(f"{name}  interrupted; its values will be tried again")])
         reported, total = self.reported or set(), self.study.trials
         done = sum(each.finished and each.number in reported for each in counted(self.trials))
-        place = printable(f"[{done:>{len(str(total))}}/{total}] {name:<{len(f'trial {total}')}}  ")
+        place = printable(f"{counter(done, total, total)} {name:<{len(f'trial {total}')}}  ")
         setting, took = words.values(self.study, trial.values), phrases.clock(trial.seconds)
         first, reason = trial.runs[0] if trial.runs else "", f" {trial.reason}" if trial.reason else ""
         if trial.state == "completed":
@@ -105,54 +119,120 @@ class SearchRows:
         records = self.store.records(trial.runs)
         return next((run for run in trial.runs if records[run].state in ("failed", "diverged")), trial.runs[0])
 
-    def table(self) -> TerminalTable:
-        """The best trials, then the running ones with their epoch."""
-        rows = []
-        for trial in ranked(self.study, self.trials)[:BEST]:
-            value = words.objectives(self.study, trial, self.metrics)
-            rows.append([f"trial {trial.number}", value, words.values(self.study, trial.values)])
-        for trial, record in self._running():
-            rows.append([f"trial {trial.number}", self._where(trial, record), words.values(self.study, trial.values)])
-        objective = Column(phrases.label(self.study.metric), "right")
-        return TerminalTable.of_rows(
-            [Column("best, running", holds="labels"), objective, Column("setting", holds="labels")], rows
+    def look(self, most: int) -> None:
+        """See `Rows`."""
+        running = self._running()
+        self._records = {trial.number: self._records[trial.number] for trial in running if trial.number in self._records}
+        for _ in running[:most]:
+            self._turn += 1
+            trial = running[self._turn % len(running)]
+            records = self.store.records(trial.runs).values()
+            if (found := next((record for record in records if not record.finished), None)) is not None:
+                self._records[trial.number] = found
+        self.newest.look([*self._records.values()], most)
+
+    def body(self, width: int, height: int) -> Sequence[RenderableType]:
+        """The best trials, then the running ones. Too many lines: the settings of all but the best are left out, then trials."""
+        best, running = ranked(self.study, self.trials)[:BEST], self._running()
+        for most, described in ((BEST, len(running) + BEST), (BEST, 1), (1, 1), (1, 0)):
+            shown = best[:most]
+            found = self._lines(shown, running, described, width)
+            if len(found) <= height:
+                return found
+        found = self._lines(best[:1], [], 0, width)
+        room = height - len(found) - 1
+        lines = self._lines([], running, 0, width)
+        more = styled(" " * INDENT, phrases.plural(len(running), "trial") + " running")
+        return [*found, *lines[: max(0, room)], more][: max(0, height)]
+
+    def _lines(self, best: Sequence[Trial], running: Sequence[Trial], described: int, width: int) -> list[Text]:
+        """A line for each trial, and its setting behind or below it for the first `described` ones."""
+        rows = [(trial, words.objectives(self.study, trial, self.metrics).split(", ")) for trial in best]
+        rows += [(trial, self._now(trial).parts) for trial in running]
+        leads = ["best" if len(self.study.objectives) == 1 else "front", *[""] * len(rows)] if best else [""] * len(rows)
+        names = [
+            f"{' ' * INDENT}{lead:<{len(leads[0])}}  trial {trial.number}" for lead, (trial, _) in zip(leads, rows, strict=False)
+        ]
+        start = max(map(cell_len, names), default=0) + GAP
+        facts = [wrapped(parts, width - start) for _, parts in rows]
+        settings = [words.values(self.study, trial.values) if place < described else "" for place, (trial, _) in enumerate(rows)]
+        column = max((cell_len(lines[0]) for lines in facts), default=0) + GAP
+        if all(len(lines) == 1 for lines in facts) and all(start + column + cell_len(text) <= width for text in settings):
+            facts = [[f"{lines[0]:<{column}}{text}"] for lines, text in zip(facts, settings, strict=True)]
+        else:
+            facts = [
+                [*lines, *folded(text, width - start)] if text else lines for lines, text in zip(facts, settings, strict=True)
+            ]
+        return [
+            styled(f"{name if place == 0 else '':<{start}}{line}".rstrip())
+            for name, lines in zip(names, facts, strict=True)
+            for place, line in enumerate(lines)
+        ]
+
+    def _running(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.state == "running"]
+
+    def _now(self, trial: Trial) -> Now:
+        record, metric = self._records.get(trial.number), self.study.metric
+        if record is None:
+            return Now("", 0, self.length, "", None, None)
+        row = self.newest.of(record.id)
+        place = f"seed {trial.runs.index(record.id) + 1}/{len(trial.runs)}" if len(trial.runs) > 1 else ""
+        value = words.measured(row[metric], self.metrics.get(metric)) if isinstance(row.get(metric), int | float) else ""
+        return Now.of(place, record, self.length, value, row)
+
+    def now(self) -> list[str]:
+        """`trial 12 epoch 3/6 81.20 %` for each running trial."""
+        return [f"trial {trial.number} {self._now(trial).in_log}" for trial in self._running()]
+
+    def footer(self, elapsed: float, stop_requested: bool) -> Footer:
+        """The progress in numbers, the best trial, the time left, and what follows."""
+        study, own, best = self.study, counted(self.trials), ranked(self.study, self.trials)
+        found = ""
+        if best and len(study.objectives) == 1:
+            value = words.measured(best[0].objectives[study.metric], self.metrics.get(study.metric))
+            found = f"best {value} (trial {best[0].number})"
+        elif best:
+            found = f"{phrases.plural(len(best), 'trial')} on the front"
+        running, remaining = len(self._running()), max(0, study.trials - self.finished())
+        took = [trial.seconds for trial in own if trial.finished and trial.seconds]
+        basis = Basis("finished", len(took)) if took else self.earlier.basis if self.earlier else None
+        each = fmean(took) if took else self.earlier.seconds * study.seeds if self.earlier else None
+        left = None if each is None else each * remaining / max(1, min(max(self.workers, running), remaining))
+        speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
+        devices = 1 if study.accelerator == "cpu" else max(1, (study.resources.gpus or 1) * (study.resources.nodes or 1))
+        return Footer(
+            done=f"{self.finished():,d}/{phrases.plural(study.trials, 'trial')} done",
+            later="",
+            states=f"{running:,d} running" if running else "",
+            outcomes=words.tally(own),
+            best=found,
+            look="",
+            elapsed=f"{phrases.clock(elapsed)} elapsed",
+            left=phrases.left(left, basis, "trial") if remaining else "",
+            speed=f"{phrases.count(sum(speeds))} samples/s" if speeds else "",
+            devices=phrases.device_time(
+                devices * trained_s(self.trials),
+                None if each is None else devices * (each * remaining + self._confirmation_s(each)),
+                study.accelerator,
+            ),
+            note=self._confirmation(),
+            address=f"report: {self.address}",
+            stopping=stop_requested,
         )
 
-    def _running(self) -> list[tuple[Trial, Record | None]]:
-        """Running trials, each with the run that is being trained; None before the first one. Read once an update."""
-        if self._in_training is not None:
-            return self._in_training
-        running = [trial for trial in self.trials if trial.state == "running"][:MOST_RUNNING]
-        records = [self.store.records(trial.runs).values() for trial in running]
-        self._in_training = [
-            (trial, next((one for one in own if not one.finished), None)) for trial, own in zip(running, records, strict=True)
-        ]
-        return self._in_training
+    def _confirmation(self) -> str:
+        """What is trained after the search."""
+        again = self.study.confirm
+        if again is None:
+            return ""
+        best, seeds = f"the best {phrases.plural(again.top, 'trial')}", phrases.plural(again.seeds, "fresh seed")
+        return f"then {best} x {seeds}, and the winner against the base"
 
-    def _where(self, trial: Trial, record: Record | None) -> str:
-        if record is None:
-            return "starting"
-        seed = f"seed {trial.runs.index(record.id) + 1}/{len(trial.runs)} " if len(trial.runs) > 1 else ""
-        return f"{seed}{epoch_of(record.epoch, phrases.epochs(self.study.base))}"
-
-    def footer(self, elapsed: float, stop_requested: bool) -> list[str]:
-        """Progress and the best trial; speed and time left."""
-        own, best = counted(self.trials), ranked(self.study, self.trials)
-        parts = [f"{self.finished()} of {self.study.trials} done", words.tally(own)]
-        if best and len(self.study.objectives) == 1:
-            value = words.measured(best[0].objectives[self.study.metric], self.metrics.get(self.study.metric))
-            parts.append(f"best {value} (trial {best[0].number})")
-        elif best:
-            parts.append(f"{phrases.plural(len(best), 'trial')} on the front")
-        summary = " · ".join(filter(None, parts))
-        if stop_requested:
-            return [summary, STOPPING]
-        took = [trial.seconds for trial in own if trial.finished and trial.seconds]
-        remaining = self.study.trials - self.finished()
-        left = fmean(took) * remaining / self.workers if took and remaining > 0 else None
-        records = [record for _, record in self._running() if record is not None]
-        return [summary, pace(self.store.paths, records, elapsed, left)]
-
-    def fits(self, console: Console) -> bool:
-        """Whether the console has enough lines."""
-        return console.height >= BEST + MOST_RUNNING + 9
+    def _confirmation_s(self, trial_s: float) -> float:
+        """Seconds of training that the confirmation takes, if its runs take as long as those of completed trials."""
+        again = self.study.confirm
+        if again is None:
+            return 0.0
+        whole = [trial.seconds for trial in self.trials if trial.state == "completed" and trial.seconds]
+        return (again.top + 2) * again.seeds * (fmean(whole) if whole else trial_s) / self.study.seeds

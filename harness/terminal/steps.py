@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from harness.experiment.plan import Plan, PlannedRun
@@ -19,6 +20,7 @@ from harness.terminal.live import Event, last_lines
 from harness.terminal.tables import STYLES, TerminalTable, printable, styled
 
 WORDS = {"failed": "FAILED", "diverged": "DIVERGED"}
+FINISHED = ("completed", "failed", "diverged")
 MOST_NAMED = 4  # steps in a line
 
 
@@ -86,18 +88,28 @@ class StepProgress:
         self.steps = known_steps(plan)
         self._paths, self._store = paths, Store(paths)
         self._states: dict[str, str] = {}  # run id of a step -> its state when it was last read
+        self._took: dict[str, list[float]] = {}  # name of a step -> seconds of each run that has completed
+        self._left: list[str] = []  # names of the steps that remain, one for each run
 
     def update(self, waiting: Collection[str]) -> list[Event]:
         """Lines about steps that have started or finished. `waiting`: the ids of the runs that are still to be trained."""
         events: list[Event] = []
         wanted = (run_id for run_id, step in self.steps.items() if any(run.id in waiting for run in step.needed_by))
-        unfinished = [run_id for run_id in wanted if self._states.get(run_id) not in ("completed", "failed", "diverged")]
+        unfinished = [run_id for run_id in wanted if self._states.get(run_id) not in FINISHED]
         for run_id, record in self._store.records(unfinished).items():
             before = self._states.get(run_id)
             self._states[run_id] = record.state
+            if record.state == "completed" and record.seconds:
+                self._took.setdefault(self.steps[run_id].run.name, []).append(record.seconds)
             if record.state != before and (before is not None or record.state == "running"):
                 events += self._event(self.steps[run_id], record)
+        self._left = [self.steps[run_id].run.name for run_id in unfinished if self._states[run_id] not in FINISHED]
         return events
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that the remaining runs of steps take, as far as one of the same step has completed."""
+        return sum(fmean(self._took[name]) for name in self._left if name in self._took)
 
     def training(self) -> str:
         """`step in training: pretrain seed 0`; empty without any."""

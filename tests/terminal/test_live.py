@@ -1,9 +1,10 @@
-"""Progress of a plan: the live table on a terminal, plain lines elsewhere."""
+"""Progress of a plan: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from examples import REHEARSAL, comparison, golden, images_plan, write_log
@@ -23,11 +24,12 @@ def test_the_live_view_is_golden(store: Store) -> None:
     plan = images_plan()
     now = iter([0.0, 72.0]).__next__
     rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu")
-    view = Live(rows, Console(file=io.StringIO()), now)
-    rows.records = some_records(plan)
-    shown = text(view.frame())
-    # 3 whole runs and 2/4 + 3/4 of two others took 72 s, so that the remaining 1.75 take 30 s.
-    assert "0:30 left" in shown
+    rows.address = "results/reports/leakyrelu_vs_relu@smoke/index.html"
+    view = Live(rows, Console(file=io.StringIO(), width=100), now)
+    rows.update(some_records(plan))
+    shown = text(*rows.introduction(), view.frame())
+    # Two runs took 24 s each; 2/4 and 1/4 of a run and a whole one remain, for 2 workers: not less than the whole one.
+    assert "24 s left, from 2 finished runs" in shown
     assert shown == golden("live.txt", shown)
 
 
@@ -49,14 +51,14 @@ def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> N
     with view:
         view.update(finished(2))
         shown = text(view.frame())
-        assert "up to 20 runs on cpu, 2 workers" in shown
         assert "seed 2" in shown
         assert "seed 3" not in shown
-        assert "4 of 6 done" in shown
+        assert "4/6 runs done · up to 20 at later looks · 2 pending · next look: 3 seeds" in shown
         view.update(finished(3))
         shown = text(view.frame())
         assert "seed 4" in shown
-        assert "6 of 10 done" in shown
+        assert "6/10 runs done · up to 20 at later looks · 4 pending · next look: 5 seeds" in shown
+    assert "up to 20 runs on cpu, 2 workers" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert "a claim is still open at 3 seeds: continuing to 5" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
@@ -72,26 +74,33 @@ def test_the_live_view_has_no_open_places_for_variants_whose_claims_are_closed(s
     rows.update({run.id: Record(run.id, "pending") for run in plan.runs})
     told = [line.plain for event in rows.update(records) for line in event.lines]
     assert told[-1] == "a claim is still open at 3 seeds: continuing to 5 without fast, whose claims are closed"
-    table = [line.split() for line in rows.table().lines(100)]
-    assert [len(line) for line in table[1:]] == [2 + 5, 1 + 3, 1 + 5]  # a star marks the baseline
+    table = [line.split() for line in text(*rows.body(100, 20)).splitlines()]
+    assert [len(line) for line in table[1:4]] == [2 + 5, 1 + 3, 1 + 5]  # a star marks the baseline
 
 
-def test_a_terminal_gets_a_live_table_and_a_pipe_plain_lines(store: Store) -> None:
-    plan = images_plan()
-
-    def view_on(console: Console, plan: Plan = plan) -> Progress[Mapping[str, Record]]:
-        return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
-
-    terminal = Console(file=io.StringIO(), force_terminal=True)
-    assert isinstance(view_on(terminal), Live)
-    assert not isinstance(view_on(Console(file=io.StringIO())), Live)
-    assert not isinstance(view_on(terminal, images_plan(seeds=21)), Live)
+def view_on(console: Console | None, store: Store, plan: Plan | None = None) -> Progress[Mapping[str, Record]]:
+    plan = plan or images_plan()
+    return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
 
 
-def plain_view(plan: Plan, store: Store) -> tuple[Progress[Mapping[str, Record]], io.StringIO]:
+def test_a_terminal_gets_a_live_view_and_a_pipe_plain_lines(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(view_on(terminal(100, 25), store), Live)
+    assert isinstance(view_on(terminal(20, 4), store, images_plan(seeds=300)), Live)
+    assert not isinstance(view_on(Console(file=io.StringIO()), store), Live)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in CI: colours, but no cursor to move
+    assert not isinstance(view_on(None, store), Live)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not isinstance(view_on(terminal(100, 25), store), Live)
+
+
+def plain_view(
+    plan: Plan, store: Store, clock: Callable[[], float] = lambda: 0.0
+) -> tuple[Progress[Mapping[str, Record]], io.StringIO]:
     out = io.StringIO()
     console = Console(file=out, width=80, highlight=False, markup=False)
-    return progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console), out
+    schedule = Schedule(plan)
+    options: dict[str, Any] = {"workers": 1, "device": "cpu", "console": console, "schedule": schedule, "clock": clock}
+    return progress(plan, "test_accuracy", METRIC, store.paths, **options), out
 
 
 def test_a_pipe_gets_one_line_per_result(store: Store) -> None:
@@ -108,7 +117,8 @@ def test_a_pipe_gets_one_line_per_result(store: Store) -> None:
         )
     lines = out.getvalue().splitlines()
     assert lines[0] == "leakyrelu_vs_relu@smoke   Does LeakyReLU train a better network than ReLU?"
-    assert lines[2:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
+    assert lines[2] == f"report, as runs finish: {store.paths.report(plan.name) / 'index.html'}"
+    assert lines[3:] == ["1 of 6 done already", "[2/6] leaky_relu  seed 0  completed  42.0 %  0:24  b00000000000"]
 
 
 def test_a_failure_shows_its_unwrapped_log_path_and_last_log_lines(store: Store) -> None:
@@ -133,7 +143,7 @@ def test_the_live_view_prints_failures_above_its_table(store: Store) -> None:
         view.update(some_records(plan))
     shown = out.getvalue()
     assert "FAILED oom at epoch 3" in shown
-    assert "3 of 6 done" in shown.splitlines()[-2]
+    assert shown.index("FAILED oom at epoch 3") < shown.index("3/6 runs done")
 
 
 def test_states_are_coloured_but_not_the_same_words_in_user_texts(store: Store) -> None:
@@ -146,32 +156,17 @@ def test_states_are_coloured_but_not_the_same_words_in_user_texts(store: Store) 
     assert colours(dry_run.marked("6 runs", images_plan())) == [(REHEARSAL, "bold magenta")]
 
 
-@pytest.mark.parametrize(("width", "height", "live"), [(100, 8, True), (100, 7, False), (48, 8, True), (47, 8, False)])
-def test_a_table_that_does_not_fit_is_replaced_by_plain_lines(store: Store, width: int, height: int, live: bool) -> None:
-    console = terminal(width, height)
-    view = progress(images_plan(), "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console)
-    assert isinstance(view, Live) is live
-
-
-def test_the_live_view_marks_what_a_narrow_terminal_cuts_off(store: Store) -> None:
-    plan = images_plan()
-    view = Live(PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu"), terminal(40, 25), lambda: 0.0)
-    lines = text(view.frame(), width=40).splitlines()
-    assert lines[-1].endswith("…")
-    assert lines[0].endswith("…")
-    assert max(map(len, lines)) <= 40
-
-
 def test_the_live_view_shows_a_requested_stop_instead_of_the_hint(store: Store) -> None:
     console = terminal(100, 25)
-    plan = images_plan()
-    with progress(plan, "test_accuracy", METRIC, store.paths, workers=1, device="cpu", console=console) as view:
-        view.update(some_records(plan))
+    with view_on(console, store) as view:
+        view.update(some_records(images_plan()))
         assert isinstance(view, Live)
-        assert view.footer()[0].endswith("Ctrl-C keeps everything")
+        assert text(view.frame()).rstrip().endswith("Ctrl-C keeps everything")
         view.stopping()
         view.stopping()
-        assert view.footer() == ["3 of 6 done · stopping: finishing the current step, writing checkpoints"]
+        shown = text(view.frame())
+        assert shown.rstrip().endswith("stopping: finishing the current step, writing checkpoints")
+        assert " left" not in shown
     assert isinstance(console.file, io.StringIO)
     assert "stopping: finishing the current step" in console.file.getvalue()
 
@@ -181,4 +176,4 @@ def test_plain_lines_announce_a_stop_once(store: Store) -> None:
     with view:
         view.stopping()
         view.stopping()
-    assert out.getvalue().splitlines()[2:] == ["stopping: finishing the current step, writing checkpoints"]
+    assert out.getvalue().splitlines()[3:] == ["stopping: finishing the current step, writing checkpoints"]

@@ -11,6 +11,7 @@ from rich.console import Console
 from screened import terminal, text
 from toy_task import TOY
 
+from harness.execution.time_left import Earlier
 from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.search.trials import Trial
@@ -71,14 +72,16 @@ TRIALS = [
 
 def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
     now = iter([0.0, 72.0]).__next__
-    console = Console(file=io.StringIO())
+    console = Console(file=io.StringIO(), width=100)
     rows = SearchRows(STUDY, METRICS, store, workers=2)
+    rows.address = "results/reports/toys@smoke/index.html"
     view = Live(rows, console, now)
-    rows.trials = TRIALS
-    shown = text(view.frame())
-    assert "5 of 10 done" in shown
+    rows.update(TRIALS)
+    rows.look(2)
+    shown = text(*rows.introduction(), view.frame())
+    assert "5/10 trials done" in shown
     # The four trials that trained took 50 s on average; 5 are left, for 2 workers.
-    assert "2:05 left" in shown
+    assert "2 min left, from 4 finished trials" in shown
     assert shown == golden("search_live.txt", shown)
 
 
@@ -93,20 +96,31 @@ def test_without_a_terminal_every_result_is_a_line(store: Store) -> None:
         view.stopping()
         view.stopping()
     lines = out.getvalue().splitlines()
-    assert lines[3:5] == [
+    assert lines[4:6] == [
         "1 of 10 done already",
         "[ 2/10] trial 1   pruned after epoch 1  effect=-1, mood=calm  0:20  000000000001",
     ]
-    assert lines[5] == "trial 2  interrupted; its values will be tried again"
-    assert lines[6] == "[ 3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
-    assert lines[7].startswith("[ 4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
-    assert lines[8] == "[ 5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
-    assert lines[9:] == ["stopping: finishing the current step, writing checkpoints"]
+    assert lines[6] == "trial 2  interrupted; its values will be tried again"
+    assert lines[7] == "[ 3/10] trial 3   completed  51.50 points  effect=1, mood=calm  1:00  000000000003  best so far"
+    assert lines[8].startswith("[ 4/10] trial 4   FAILED bug: ValueError: the toy broke  effect=2, mood=calm  ")
+    assert lines[9] == "[ 5/10] trial 5   infeasible 7 parameters, over the bound of 6  effect=3, mood=calm"
+    assert lines[10:] == ["stopping: finishing the current step, writing checkpoints"]
 
 
-def test_a_terminal_with_enough_lines_gets_a_table(store: Store) -> None:
+def test_the_time_left_is_from_earlier_results_until_a_trial_has_finished(store: Store) -> None:
+    rows = SearchRows(STUDY, METRICS, store, workers=2, earlier=Earlier(60.0, "from 12 finished runs of toys"))
+    rows.update([])
+    assert rows.footer(0.0, False).left == "10 min left, from 12 finished runs of toys"  # 10 trials of two runs, two at a time
+    rows.update(TRIALS)
+    assert rows.footer(0.0, False).left == "2 min left, from 4 finished trials"
+    unknown = SearchRows(STUDY, METRICS, store, workers=2)
+    unknown.update([])
+    assert unknown.footer(0.0, False).left == "time left not known yet"
+
+
+def test_every_terminal_gets_a_live_view(store: Store) -> None:
     assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 40)), Live)
-    assert not isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(100, 10)), Live)
+    assert isinstance(progress(STUDY, METRICS, store, workers=1, console=terminal(40, 10)), Live)
 
 
 def test_the_dry_run_names_conditions_constraints_and_choices() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from programs import trained
-from screened import terminal, text
+from screened import text
 from stepped import PRETRAIN, stepped, task
 
 from harness import report, run, status, verify
@@ -56,15 +56,31 @@ def test_steps_in_training_are_shown_until_they_are_done(store, plan):
     with store.take(first, Watch(Timing(), Holder.here())):
         (event,) = rows.update(records)
         assert text(*event.lines).strip() == f"step pretrain  seed 0  started  {first}"
-        assert rows.footer(1.0, False)[1:] == ["step in training: pretrain seed 0"]
+        assert rows.footer(1.0, False).note == "step in training: pretrain seed 0"
         with store.take(second, Watch(Timing(), Holder.here())):
             rows.update(records)
-            assert rows.footer(1.0, False)[1:] == ["steps in training: pretrain seed 0, pretrain seed 1"]
+            assert rows.footer(1.0, False).note == "steps in training: pretrain seed 0, pretrain seed 1"
     trained(store, plan)
     told = [text(*event.lines).split()[:5] for event in rows.update(records)]
     assert told == [["step", "pretrain", "seed", seed, "completed"] for seed in "01"]
-    assert len(rows.footer(1.0, False)) == 1
+    assert rows.footer(1.0, False).note == ""
+    assert rows.steps.left_s == 0.0
     assert rows.update(store.records(run.id for run in plan.runs)) != []
+
+
+def test_the_time_of_steps_that_remain_is_known_once_one_has_finished(store, plan):
+    first, second = plan_steps(plan)
+    progress, waiting = StepProgress(plan, store.paths), {run.id for run in plan.runs}
+    progress.update(waiting)
+    assert progress.left_s == 0.0
+    store.paths.run(first).folder.mkdir(parents=True)
+    store.paths.run(first).result.write_text('{"schema": 1, "state": "completed", "train_seconds": 40.0}')
+    progress.update(waiting)
+    assert progress.left_s == 40.0
+    store.paths.run(second).folder.mkdir(parents=True)
+    store.paths.run(second).result.write_text('{"schema": 1, "state": "completed", "train_seconds": 50.0}')
+    progress.update(waiting)
+    assert progress.left_s == 0.0
 
 
 def test_a_step_that_fails_is_shown_with_its_log(store, plan, tmp_path):
@@ -76,15 +92,6 @@ def test_a_step_that_fails_is_shown_with_its_log(store, plan, tmp_path):
     shown = text(*(line for event in progress.update(waiting) for line in event.lines), width=300)
     assert f"step pretrain  seed 0  FAILED exit  {store.paths.run(next(iter(plan_steps(plan)))).log}" in shown
     assert "pretrain is broken" in shown
-
-
-def test_the_live_table_has_room_for_the_line_of_steps(store, plan, tmp_path):
-    metrics = result_metrics(task_of(plan))
-    rows = live_plan.PlanRows(plan, "score", metrics["score"], store.paths, workers=1, device="cpu")
-    least = next(height for height in range(30) if rows.fits(terminal(120, height)))
-    one = stepped(tmp_path, {**PRETRAIN, "knobs": {"width": 1.0}}, factors={"width": [1.0, 2.0, 3.0]}, seeds=2)
-    single = live_plan.PlanRows(one, "loss", metrics["loss"], store.paths, workers=1, device="cpu")
-    assert next(height for height in range(30) if single.fits(terminal(120, height))) == least - 1
 
 
 def test_status_lists_steps(store, plan, capsys):

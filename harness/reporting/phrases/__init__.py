@@ -69,6 +69,7 @@ from harness.reporting.phrases.remarks import (
 )
 from harness.reporting.phrases.required import unmet
 from harness.reporting.phrases.resources import needs, resources
+from harness.reporting.phrases.times import device_time, lasting, left
 from harness.reporting.phrases.verdicts import (
     AGAINST,
     counted_runs,
@@ -110,6 +111,7 @@ __all__ = [
     "deciding_p",
     "decimals",
     "declared_margin",
+    "device_time",
     "difference_unit",
     "earlier_look",
     "effect_size",
@@ -122,9 +124,11 @@ __all__ = [
     "interval",
     "known_results",
     "label",
+    "lasting",
     "later_seeds",
     "ledger",
     "ledger_differs",
+    "left",
     "left_out",
     "listed",
     "loop",

@@ -1,0 +1,98 @@
+"""The live screen of an experiment in the middle of its training, as text and SVG, and what a log is told; from made-up results.
+
+    python scripts/pictures/live_screen.py FOLDER [EXPERIMENT] [--widths 80 160]
+
+Writes live_WIDTH.txt and live_WIDTH.svg for each width, and live_log.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
+
+from mid_run import completed, mid_run, plan_of
+from rich.console import Console
+
+from harness.execution.schedule import Schedule
+from harness.experiment.plan import Plan, task_of
+from harness.store.records import Record, Store
+from harness.tasks.protocol import result_metrics
+from harness.terminal.live import HEARTBEAT_S, Live, Progress
+from harness.terminal.live_plan import PlanRows
+
+HEIGHT = 24  # lines of the terminal
+MADE_UP = "Made-up results, to show the screen: nothing was trained."
+ELAPSED_S = 4325.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("experiment", nargs="?", default="dropout_sweep")
+    parser.add_argument("--widths", type=int, nargs="+", default=[80, 160])
+    options = parser.parse_args(argv)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for width in options.widths:
+        text, svg = screen(options.experiment, width)
+        (options.folder / f"live_{width}.txt").write_text(text)
+        (options.folder / f"live_{width}.svg").write_text(svg)
+    (options.folder / "live_log.txt").write_text(log(options.experiment))
+    return 0
+
+
+def screen(experiment: str, width: int) -> tuple[str, str]:
+    """The live screen on a terminal of `width` columns as text and as SVG."""
+    with _results() as store:
+        plan = plan_of(experiment)
+        rows, out = _rows(store, plan), _console(width)
+        view = Live(rows, out, iter([0.0, ELAPSED_S]).__next__)
+        rows.update(mid_run(store, plan, failed=False))
+        rows.look(8)
+        out.print(MADE_UP, style="italic")
+        out.print(*rows.introduction(), sep="\n")
+        out.print(view.frame())
+    return out.export_text(clear=False), out.export_svg(title=f"harness run {experiment}")
+
+
+def log(experiment: str) -> str:
+    """What a log is told: how far everything is, then two runs that finish."""
+    with _results() as store:
+        plan, out = plan_of(experiment), _console(1000)
+        times = iter([0.0, 1.0, HEARTBEAT_S, HEARTBEAT_S, HEARTBEAT_S + 1, HEARTBEAT_S + 2])
+        state = mid_run(store, plan, failed=False)
+        with Progress[Mapping[str, Record]](_rows(store, plan), out, times.__next__) as view:
+            view.update(state)
+            view.update(state)
+            for each in [run for run in plan.runs if state[run.id].state == "running"]:
+                state = {**state, each.id: completed(each.id, 400, 94.4)}
+                view.update(state)
+    return f"{MADE_UP}\n\n{out.export_text()}"
+
+
+def _rows(store: Store, plan: Plan) -> PlanRows:
+    metrics = result_metrics(task_of(plan))
+    name = plan.selection.metric if plan.selection else next(iter(metrics))
+    return PlanRows(plan, name, metrics[name], store.paths, workers=2, device="cuda", schedule=Schedule(plan))
+
+
+def _console(width: int) -> Console:
+    options = {"highlight": False, "markup": False, "emoji": False, "force_terminal": True}
+    return Console(file=io.StringIO(), record=True, width=width, height=HEIGHT, **options)
+
+
+@contextlib.contextmanager
+def _results() -> Iterator[Store]:
+    """An empty results folder of the usual name."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield Store.open(Path("results"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
