@@ -215,7 +215,7 @@ class _ClaimLine:
 
 @dataclass(frozen=True)
 class _ClaimLines:
-    """Claims with verdicts: on one line each if there is room, else the verdict below its claim, the result beside or below it."""
+    """Claims with their verdicts: each on one line if there is room for all, else with the verdict below the claim."""
 
     entries: tuple[_ClaimLine, ...]
 
@@ -240,11 +240,11 @@ def _judged(entry: _ClaimLine, word: int) -> tuple[tuple[str, str], Text]:
 
 
 def _below(entry: _ClaimLine, start: str, width: int, word: int) -> Iterator[Text]:
-    """The lines of a claim whose verdict is below it; `word`: the cells of the verdicts."""
-    indent = " " * len(start)
+    """The lines of a claim, then those of its verdict, with the result beside it or, where there is little room, below it."""
     for line in wrapped(entry.claim, width - len(start)) if entry.claim else ():
         yield styled(start, line)
-        start = indent
+        start = " " * len(start)
+    start += indent_of(entry.claim)
     verdict, outcome = _judged(entry, word)
     beside = width - len(start) - word >= LEAST_RESULT
     if not beside and entry.word:
@@ -256,5 +256,10 @@ def _below(entry: _ClaimLine, start: str, width: int, word: int) -> Iterator[Tex
 
 def wrapped(text: str, width: int) -> list[str]:
     """`text` in lines of `width` cells, each with the indentation of `text`."""
-    indent = " " * (len(text) - len(text.lstrip()))
+    indent = indent_of(text)
     return [indent + line for line in wrap(printable(text.lstrip()), max(width - len(indent), LEAST_ROOM))]
+
+
+def indent_of(text: str) -> str:
+    """The spaces before it."""
+    return " " * (len(text) - len(text.lstrip()))

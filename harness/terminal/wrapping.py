@@ -1,4 +1,4 @@
-"""Text -> lines of a width. Intervals, `n 5`, `p .004` and paths stay in one piece. Pure."""
+"""Text -> lines of a width. Intervals, `n 5, p .004` and paths stay in one piece. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from rich.cells import cell_len
 
 from harness.reporting import phrases
 
-# Spaces at which no line ends: in an interval, after n and p, before a unit that is a sign, before the star of the baseline.
-WHOLE = re.compile(r"\[[^][ ]+ [^][ ]+\]|(?<![\w.])(?:n|p) (?=[<.\d])|(?<=\d) (?=(?:pp|%)(?!\w))|(?<=\S) (?=\*$)")
+# Spaces at which no line ends: in an interval, in `n 5, p .004`, before a unit that is a sign, before the star of the baseline.
+WHOLE = re.compile(
+    r"""\[[^][ ]+[ ][^][ ]+\]
+    |(?<![\w.]) n[ ][\d,]+,[ ]p[ ] (?=[<.\d])
+    |(?<![\w.]) [np][ ] (?=[<.\d])
+    |(?<=\d) [ ] (?=(?:pp|%)(?!\w))
+    |(?<=\S) [ ] (?=\*$)""",
+    re.VERBOSE,
+)
 GLUE = "\0"  # instead of such a space: of the same length, and in no printable text
 SEPARATOR = re.compile(r"[^,=_:;+./-]*[,=_:;+./-]+")
 
