@@ -33,7 +33,13 @@ def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]
         names = task.id if len(group) == 1 else f"{task.id} to {group[-1].id.partition('_')[2]}"
         more = ", ".join(filter(None, [times, code, None if cancelled else task.reason]))
         rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
-    columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
+    columns = [
+        Column("task", holds="labels"),
+        Column("state"),
+        Column("trains", holds="labels"),
+        Column("node"),
+        Column("more", holds="remarks"),
+    ]
     found: list[RenderableType] = [TerminalTable.of_rows(columns, rows, indent=0)] if rows else []
     reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY and task.state != "CANCELLED")
     found += [Line.of(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]

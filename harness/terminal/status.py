@@ -91,7 +91,7 @@ def overview(rows: Sequence[StatusRow]) -> RenderableType:
         cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.result, updated])
     numbers_of = [Column(name, "right") for name in headings]
     return TerminalTable.of_rows(
-        [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
+        [Column("experiment", holds="code"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
         cells,
         indent=0,
     )
@@ -239,7 +239,7 @@ def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableTyp
     rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
     if not rows:
         return Line.of(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
-    return TerminalTable.of_rows([Column("key"), Column(first[0]), Column(second[0])], rows, indent=0)
+    return TerminalTable.of_rows([Column("key", holds="labels"), Column(first[0]), Column(second[0])], rows, indent=0)
 
 
 def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:

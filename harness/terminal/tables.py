@@ -12,19 +12,19 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from harness.reporting.phrases import NOTHING
+from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.terminal.pipe import Pipe
 from harness.terminal.wrapping import spans, wrap
 
 GAP = 3
 INDENT = 2
-LABEL_WIDTH, REMARK_WIDTH = 12, 20  # cells to which labels and remarks may be wrapped
+LABEL_WIDTH, REMARK_WIDTH = 16, 20  # cells to which labels and remarks may be wrapped
 MOST_LINES = {"labels": 3, "remarks": 4}  # about as many lines of a cell as columns side by side are worth
 LEAST_ROOM = 24  # cells beside a key; with less the text is below it
 STYLES = {"FAILED": "bold red", "failed": "red", "DIVERGED": "bold yellow", "diverged": "yellow"}
 WARNING = "bold magenta"
-PERCENT = ("%", "pp")  # units that are left out of headings; `percent_units` has them
+NAMES = ("labels", "code")  # what a column holds whose cells need no heading
 STARRED = frozenset({"baseline", "winner"})
 
 Piece = tuple[str, str]  # a text and its style
@@ -34,7 +34,7 @@ Piece = tuple[str, str]  # a text and its style
 class TerminalTable:
     """A table with its columns side by side, labels and remarks wrapped; or, where that is too wide, a block for each row.
 
-    The block of a row is its label, then its other cells with their headings.
+    The block of a row is its label, then its other cells with their headings. Headings have no units: show `units` below it.
     """
 
     table: DisplayTable
@@ -59,8 +59,12 @@ class TerminalTable:
 
     @property
     def units(self) -> str:
-        """The units that its headings leave out: `test accuracy in %, difference in pp`."""
-        return ", ".join(f"{column.header} in {column.unit}" for column in self._columns if column.unit in PERCENT)
+        """The units of its columns: `test accuracy in %, difference in pp`; empty without any."""
+        columns: dict[str, list[str]] = {}
+        for column in self._columns:
+            if column.unit:
+                columns.setdefault(column.unit, []).append(column.header)
+        return ", ".join(f"{phrases.listed(headers)} in {unit}" for unit, headers in columns.items())
 
     @cached_property
     def _shown(self) -> DisplayTable:
@@ -72,7 +76,7 @@ class TerminalTable:
 
     @cached_property
     def _headings(self) -> list[str]:
-        return [column.header if column.unit in PERCENT else column.title for column in self._columns]
+        return [column.header for column in self._columns]
 
     @cached_property
     def _rows(self) -> list[list[str]]:
@@ -114,18 +118,20 @@ class TerminalTable:
     def _stacked(self, width: int) -> list[list[Piece]]:
         """A block for each row: its label, then the other cells with their headings, as many on a line as fit."""
         columns, headings = self._columns, self._headings
-        first = next((place for place, column in enumerate(columns) if column.holds == "labels"), 0)
-        own, named = " " * self.indent, columns[first].holds == "labels"
-        lines: list[list[Piece]] = [[(own + headings[first], "")]] if named else []
+        kinds = [column.holds for column in columns]
+        first = next((kinds.index(kind) for kind in NAMES if kind in kinds), 0)
+        named = kinds[first] in NAMES
+        lines: list[list[Piece]] = [[(" " * self.indent + headings[first], "")]] if named else []
+        own = " " * (self.indent + (INDENT if named else 0))
         for row in self._rows:
             title = row[first] if named else f"{headings[first]} {row[first]}".strip()
-            lines += [[(own + text, _style(columns[first], row[first]))] for text in wrap(title, width - self.indent)]
+            lines += [[(own + text, _style(columns[first], row[first]))] for text in wrap(title, width - len(own))]
             pairs = [
                 [(f"{heading} " if heading else "", ""), (text, _style(column, text))]
                 for place, (column, heading, text) in enumerate(zip(columns, headings, row, strict=True))
-                if place != first and text not in ("", NOTHING)
+                if place != first and text not in ("", phrases.NOTHING)
             ]
-            lines += [[(own + " " * INDENT, ""), *line] for line in _packed(pairs, width - self.indent - INDENT)]
+            lines += [[(own + " " * INDENT, ""), *line] for line in _packed(pairs, width - len(own) - INDENT)]
         return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import searched
 from examples import ACCURACY, ACTIVATIONS, activations_plan, amended, comparison, image_records, images_plan
@@ -16,20 +16,28 @@ from stepped import task as task_of_steps
 from tuned import tuned, tuning_plan
 from versioned import MAIN_VERSION, MUON_VERSION, versioned
 
+from harness import submit
 from harness.analysis.power import Power, Spread, evaluate
 from harness.analysis.verdicts import judgement, table
 from harness.execution.retrain import Difference, Repetition
 from harness.execution.schedule import count_states
 from harness.execution.stages import choices as choices_of
+from harness.experiment import load_experiment
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.steps import known_steps
 from harness.launch.outcome import confirmed
+from harness.launch.workload import assign
+from harness.slurm.jobs import compose
 from harness.slurm.queue import Queue, Task
+from harness.slurm.scripts import worker_options
+from harness.slurm.site import read_site
+from harness.slurm.submission import Submission
 from harness.store.check.finding import FileFinding
 from harness.store.frames import runs_frame
 from harness.store.paths import Paths
 from harness.store.records import Record, Store
+from harness.store.snapshot import Snapshot
 from harness.tasks.command.reading.finder import Found
 from harness.tasks.command.reading.trial import Trial, TriedLine
 from harness.tasks.protocol import result_metrics
@@ -113,7 +121,10 @@ def of_stages(store: Store, folder: Path) -> Iterator[tuple[str, RenderableType]
     yield "dry run of steps", dry_run.dry_run(dry_run.preview(store, plan))
     known = known_steps(plan)
     yield "steps", steps.table(known, store.records(known))
-    lines = tuple(TriedLine(12 * place, f"epoch {place}: score {place / 7:.6f} " + "x" * 60, "score", Found(place / 7, place)) for place in range(30))
+    lines = tuple(
+        TriedLine(12 * place, f"epoch {place}: score {place / 7:.6f} " + "x" * 60, "score", Found(place / 7, place))
+        for place in range(30)
+    )
     rows = tuple({"epoch": place, "step": 10 * place, "score": place / 7} for place in range(1, 30))
     yield "tried output", tried.screen(Trial(folder / "log.txt", 360, lines, rows, "", result={"score": 4.142857}))
 
@@ -146,17 +157,47 @@ def of_checks(folder: Path) -> Iterator[tuple[str, RenderableType]]:
     origins = {"cpu": ("AMD EPYC 9654 96-Core Processor", "Intel(R) Xeon(R) Platinum 8480+"), "torch": ("2.5.1", "2.6.0")}
     difference = Difference(3, {"test_accuracy": 0.12, "train_loss": 0.0031}, ("predictions: other shape",))
     packages = "packages: 81 of 83 are the same; numpy and torch differ"
-    yield "repetition", verified.repetition(Repetition("a00000000001", "cpu", "cpu", 2, 31.4, 4, difference, False, origins, packages, ()))
+    yield (
+        "repetition",
+        verified.repetition(Repetition("a00000000001", "cpu", "cpu", 2, 31.4, 4, difference, False, origins, packages, ())),
+    )
     rows = [f"{name},{seed},{value}" for name, values in ACTIVATIONS.items() for seed, value in enumerate(values)]
     path = folder / "existing.csv"
     path.write_text("\n".join(["model,seed,accuracy", *rows]))
     own = {"variant": "model", "seed": "seed", "metric": "accuracy:maximize:%", "baseline": "base", "margin": 0.25}
-    yield "existing results", judge_results(path, claims=("improves: leaky_relu", "equivalent: gelu"), **own).screen("report/index.html")
+    yield (
+        "existing results",
+        judge_results(path, claims=("improves: leaky_relu", "equivalent: gelu"), **own).screen("report/index.html"),
+    )
+
+
+def of_a_cluster(folder: Path) -> Iterator[tuple[str, RenderableType]]:
+    """What `harness submit` shows of workers that request different resources."""
+    path = folder / "toys.yaml"
+    path.write_text(
+        "question: Which toy is quick?\ntask: toy_task:TOY\nvariants: {base: {}, one: {effect: 1}}\nbaseline: base\nseeds: 3\n"
+    )
+    (folder / "site.yaml").write_text("accelerator: cuda\ntime: 4h\ngres: gpu:1\nthrottle: 2\n")
+    store, site = Store.open(folder / "submitted"), read_site(folder / "site.yaml")
+    work = assign(store, load_experiment(str(path)), "cuda")
+    parts = submit.divided(work, site, (), 4, worker_options(site), 1001)
+    made = compose(store.paths, work.name, work.target, site, parts, [folder / "project"])
+    code = SimpleNamespace(commit="9d8e7f6111", dirty=True)
+    taken = SimpleNamespace(name="toys", jobs={"4711": 4}, report="4712", all_jobs=["4711", "4712"])
+    copied = SimpleNamespace(code=code, folder=folder / "code")
+    ids = submit.ids(work, cast(Submission, taken), cast(Snapshot, copied), folder / "submitted")
+    yield "submission", Group(*submit.summary(work, made, site), *ids)
 
 
 def screens(folder: Path) -> dict[str, RenderableType]:
     """Every screen by its name."""
     store = Store.open(folder / "results")
     (folder / "searched").mkdir()
-    parts = (of_plans(Paths(Path("results"))), of_stages(store, folder), of_searches(Store.open(folder / "searched")), of_checks(folder))
+    parts = (
+        of_plans(Paths(Path("results"))),
+        of_stages(store, folder),
+        of_searches(Store.open(folder / "searched")),
+        of_checks(folder),
+        of_a_cluster(folder),
+    )
     return {name: screen for part in parts for name, screen in part}
