@@ -24,7 +24,8 @@ from harness.terminal.versions import code_lines
 from harness.terminal.wrapping import wrap
 
 LEAST_ROOM = 12  # minimum width of a claim
-LEAST_RESULT = 34  # of a result beside its verdict
+LEAST_RESULT = 44  # of a result beside claim and verdict
+LEAST_BELOW = 34  # of a result beside a verdict that is below its claim
 STYLES = {
     "SUPPORTED": "bold green",
     "REFUTED": "bold red",
@@ -215,7 +216,7 @@ class _ClaimLine:
 
 @dataclass(frozen=True)
 class _ClaimLines:
-    """Claims with their verdicts: each on one line if there is room for all, else with the verdict below the claim."""
+    """Claims with their verdicts beside them or, where there is little room for the results, below them."""
 
     entries: tuple[_ClaimLine, ...]
 
@@ -224,34 +225,37 @@ class _ClaimLines:
         word = max(10, *(len(entry.word) for entry in self.entries)) + GAP
         claim = max(cell_len(printable(entry.claim)) for entry in self.entries) + GAP + 1
         result = max(cell_len(entry.outcome.plain) for entry in self.entries)
-        whole = isinstance(console, Pipe) or number + claim + word + result <= options.max_width
+        room = result if isinstance(console, Pipe) else options.max_width - number - claim - word
         for entry in self.entries:
             start = f"{' ' * INDENT}{entry.number}".ljust(number)
-            if whole:
-                yield styled(start, placed(printable(entry.claim), claim, "left"), *_judged(entry, word))
+            if room >= min(result, LEAST_RESULT):
+                start += placed(printable(entry.claim), claim, "left")
+                yield from _judged(entry, start, word, room)
             else:
                 yield from _below(entry, start, options.max_width, word)
 
 
-def _judged(entry: _ClaimLine, word: int) -> tuple[tuple[str, str], Text]:
-    """The verdict in `word` cells, and the result."""
-    outcome = entry.outcome
-    return (entry.word.ljust(word if outcome.plain else 0), STYLES.get(entry.word, "")), outcome
+def _judged(entry: _ClaimLine, start: str, word: int, room: int) -> Iterator[Text]:
+    """The lines of the verdict, in `word` cells after `start`, with the result in `room` cells beside it."""
+    outcome, first = entry.outcome, (start, (entry.word.ljust(word if entry.result else 0), STYLES.get(entry.word, "")))
+    for place, text in enumerate(folded(outcome, room)):
+        yield styled(*first, text) if place == 0 else styled(" " * (len(start) + word), text)
 
 
 def _below(entry: _ClaimLine, start: str, width: int, word: int) -> Iterator[Text]:
-    """The lines of a claim, then those of its verdict, with the result beside it or, where there is little room, below it."""
+    """The lines of a claim, then those of its verdict, with the result beside it or below it."""
     for line in wrapped(entry.claim, width - len(start)) if entry.claim else ():
         yield styled(start, line)
         start = " " * len(start)
     start += indent_of(entry.claim)
-    verdict, outcome = _judged(entry, word)
-    beside = width - len(start) - word >= LEAST_RESULT
-    if not beside and entry.word:
-        yield styled(start, (entry.word, verdict[1]))
-    before = len(start) + (word if beside else INDENT)
-    for place, text in enumerate(folded(outcome, width - before)):
-        yield styled(start, verdict, text) if beside and place == 0 else styled(" " * before, text)
+    if width - len(start) - word >= LEAST_BELOW:
+        yield from _judged(entry, start, word, width - len(start) - word)
+        return
+    if entry.word:
+        yield styled(start, (entry.word, STYLES.get(entry.word, "")))
+    start += " " * INDENT
+    for text in folded(entry.outcome, width - len(start)):
+        yield styled(start, text)
 
 
 def wrapped(text: str, width: int) -> list[str]:
