@@ -88,8 +88,8 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
         told = "; ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), *_untested(row)]))
         wording = ", ".join(filter(None, [told, over_cases(row)]))
         return "; ".join([wording, *_prospects(row, settle)])
-    estimate = EstimateText(row, verdict.claim, metrics, "line")
-    wording = ", ".join(filter(None, [_words(verdict, estimate), _counted(row), _tested(verdict, row, alpha)]))
+    words = _words(verdict, EstimateText(row, verdict.claim, metrics, "line"))
+    wording = ", ".join(filter(None, [words, _counted(row), _tested(verdict, row, alpha)])) if words else ""
     return "; ".join(filter(None, [wording, *_untested(row), *_prospects(row, settle)]))
 
 
