@@ -1,6 +1,8 @@
 """The output of the commands: results on stdout, messages on stderr; colour never carries meaning alone.
 
-tables         the tables of `reporting.tables`, narrowed to the terminal
+tables         the tables of `reporting.tables` side by side or in blocks, and prose, for any width of the terminal
+wrapping       text in lines of a width
+pipe           the console of output that is not a terminal
 dry_run        a plan before it starts
 live           progress: a table on a terminal, one line per result elsewhere; live_plan and live_search provide its rows
 summary        results of a plan: the table of variants and the verdicts

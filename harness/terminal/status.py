@@ -31,7 +31,7 @@ from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
 from harness.terminal.steps import table as step_table
 from harness.terminal.summary import claims, expected
-from harness.terminal.tables import INDENT, WARNING, Line, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, WARNING, Line, Sentence, TerminalTable, printable, styled
 from harness.terminal.versions import code_lines
 
 RESUMES = "resumes when started again"
@@ -262,4 +262,4 @@ def plain(value: Any) -> str:
 
 def _pairs(values: Mapping[str, Any]) -> list[RenderableType]:
     width = max(map(len, values), default=0)
-    return [Note(key, plain(value), width) for key, value in values.items()]
+    return [Line.of(f"{' ' * INDENT}{key:<{width}}   {plain(value)}", hang=INDENT + width + 3) for key, value in values.items()]

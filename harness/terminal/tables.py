@@ -189,12 +189,12 @@ class Note:
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         start = f"{' ' * INDENT}{self.key:<{self.width}}{' ' * GAP}"
         room = options.max_width - cell_len(start)
-        if room < LEAST_ROOM and options.max_width < LEAST_ROOM * 3:
+        if room < LEAST_ROOM:
             if self.key:
-                yield from Sentence(self.key, self.style).__rich_console__(_, options)
-            yield from Sentence(self.text, self.style, 2 * INDENT).__rich_console__(_, options)
+                yield Sentence(self.key, self.style)
+            yield Sentence(self.text, self.style, 2 * INDENT)
             return
-        for line in wrap(printable(self.text), max(room, LABEL_WIDTH)):
+        for line in wrap(printable(self.text), room):
             yield styled((start + line, self.style))
             start = " " * cell_len(start)
 
@@ -208,7 +208,7 @@ class Sentence:
     indent: int = INDENT
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        for line in wrap(printable(self.text), max(options.max_width - self.indent, LABEL_WIDTH)):
+        for line in wrap(printable(self.text), max(options.max_width - self.indent, 1)):
             yield styled(" " * self.indent, (line, self.style))
 
 
@@ -232,11 +232,12 @@ class Line:
 
 
 def folded(text: Text, width: int, hang: int = 0) -> list[Text]:
-    """`text` in lines of `width` cells with its styles, all but the first indented by `hang`."""
-    first, *_ = spans(text.plain, max(width, LABEL_WIDTH))
+    """`text` in lines of `width` cells with its styles, all but the first indented by `hang`, or less if there is little room."""
+    hang = min(hang, 2 * INDENT) if width - hang < LEAST_ROOM else hang
+    first, *_ = spans(text.plain, max(width, 1))
     rest = text[first[1] :]
     rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
-    following = spans(rest.plain, max(width - hang, LABEL_WIDTH)) if rest.plain else []
+    following = spans(rest.plain, max(width - hang, 1)) if rest.plain else []
     return [styled(text[: first[1]]), *(styled(" " * hang, rest[start:end]) for start, end in following)]
 
 
