@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from harness.reporting import phrases
@@ -229,6 +229,11 @@ class Line:
             yield self.text
             return
         yield from folded(self.text, options.max_width, self.hang)
+
+
+def with_units(table: TerminalTable) -> list[RenderableType]:
+    """The table and a line with its units, if it has any."""
+    return [table, *([Sentence(table.units)] if table.units else [])]
 
 
 def folded(text: Text, width: int, hang: int = 0) -> list[Text]:
