@@ -129,7 +129,7 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
     from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
     from harness.terminal.search_summary import search_results
-    from harness.terminal.tables import WARNING, Sentence
+    from harness.terminal.tables import WARNING, Line, Sentence
 
     verdict, study, top = headline(search), search.study, search.top
     if not as_json:
@@ -137,8 +137,9 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
         broken = (phrases.not_consistent(search.inconsistencies), phrases.ledger_differs(search.mismatches))
         lines: list[RenderableType] = [part for text in broken if text for part in (Sentence(text, WARNING), Text())]
-        lines += [Text(), Text(f"  {verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
-        shell.show(search_dry_run.heading(study), search_results(study, search.trials, search.metrics, table, winner), *lines)
+        lines += [Text(), Sentence(f"{verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
+        heading = Line(search_dry_run.heading(study))
+        shell.show(heading, search_results(study, search.trials, search.metrics, table, winner), *lines)
     return {
         **json_output.search_values(study, search.trials),
         "standing": verdict.word,
@@ -156,11 +157,12 @@ def _show_plan(report: ReportData, path: str, as_json: bool, found: Answer | Non
     from harness.reporting import phrases
     from harness.terminal import dry_run, json_output, shell
     from harness.terminal.summary import plan_results
+    from harness.terminal.tables import Line
 
     plan, table, judged, metrics = report.plan, report.table, report.judgement, report.metrics
     if not as_json:
         shell.show(
-            *dry_run.heading(plan),
+            *map(Line, dry_run.heading(plan)),
             Text(),
             plan_results(
                 plan,

@@ -17,6 +17,8 @@ from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from harness.execution.options import WorkerOptions
     from harness.launch.workload import Assignment
     from harness.slurm.jobs import Jobs, Part
@@ -174,10 +176,11 @@ def divided(  # noqa: PLR0917 - by name
     return parts
 
 
-def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
+def summary(work: Assignment, jobs: Jobs, site: Site) -> list[RenderableType]:
     """The runs, their cost and the workers."""
     from harness.common.durations import shown
     from harness.reporting import phrases
+    from harness.terminal.tables import Line
 
     hours = ""
     if work.device_hours is not None:
@@ -186,13 +189,20 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[str]:
     limit = "" if site.throttle is None else f", {site.throttle} at once"
     reason = "limit of the cluster's arrays" if len(jobs.parts) == 1 else "runs need different resources"
     cutting = f" in {count} jobs ({reason})" if count > 1 else ""
+    workers = f"{phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {shown(site.time)} each"
     return [
-        f"{work.name}   {work.question}",
-        f"  runs      {work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}",
-        f"  workers   {phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {shown(site.time)} each; "
-        f"{shown(site.margin)} before that a checkpoint is written and the task requeued",
-        *(requested(part) for part in jobs.parts if part.group.requested or len(jobs.parts) > 1),
+        Line.of(f"{work.name}   {work.question}"),
+        fact("runs", f"{work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}"),
+        fact("workers", f"{workers}; {shown(site.margin)} before that a checkpoint is written and the task requeued"),
+        *(fact("request", requested(part)) for part in jobs.parts if part.group.requested or len(jobs.parts) > 1),
     ]
+
+
+def fact(key: str, text: str) -> RenderableType:
+    """A line of the screen, wrapped on a terminal."""
+    from harness.terminal.tables import Line
+
+    return Line.of(f"  {key:<7}   {text}", hang=12)
 
 
 def requested(part: Part) -> str:
@@ -202,30 +212,32 @@ def requested(part: Part) -> str:
     group = part.group
     options = shlex.join([*group.request.options, *group.request.sbatch])
     variants = f" of {phrases.listed(group.variants)}" if group.variants else ""
-    return f"  request   {phrases.plural(part.workers, 'worker')} for {phrases.plural(group.runs, 'run')}{variants}: {options}"
+    return f"{phrases.plural(part.workers, 'worker')} for {phrases.plural(group.runs, 'run')}{variants}: {options}"
 
 
-def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[str]:
+def ids(work: Assignment, taken: Submission, copy: Snapshot, results: Path) -> list[RenderableType]:
     """The submitted code and jobs, and the commands to watch and stop them."""
     from harness.reporting import phrases
 
     commit = f"commit {copy.code.commit[:7]}{', with changes' if copy.code.dirty else ''}" if copy.code.commit else "not in git"
     where = phrases.results_option(results)
-    read = [f"  program   runs in {work.program}, which is not copied: workers stop if its inputs change"] if work.program else []
+    read = f"runs in {work.program}, which is not copied: workers stop if its inputs change"
     return [
-        f"  code      {copy.folder}, {commit}: later changes have no effect on these jobs",
-        *read,
-        f"  jobs      {', '.join(taken.jobs)}, then the report {taken.report}",
+        fact("code", f"{copy.folder}, {commit}: later changes have no effect on these jobs"),
+        *([fact("program", read)] if work.program else []),
+        fact("jobs", f"{', '.join(taken.jobs)}, then the report {taken.report}"),
         f"  see       {shlex.join(['harness', 'status', taken.name, *where])}",
         f"  stop      scancel {' '.join(taken.all_jobs)}",
     ]
 
 
-def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> list[str]:
+def preview(work: Assignment, jobs: Jobs, site: Site, assumed: int | None) -> list[RenderableType]:
     """A dry run: the sbatch lines and the scripts."""
+    from harness.terminal.tables import Line
+
     lines = [*summary(work, jobs, site), ""]
     if assumed is not None:
-        lines += [f"no SLURM on this machine: arrays are cut for MaxArraySize {assumed}", ""]
+        lines += [Line.of(f"no SLURM on this machine: arrays are cut for MaxArraySize {assumed}"), ""]
     lines += [*jobs.lines(), ""]
     for path, text in jobs.files.items():
         lines += [f"==> {path} <==", text]

@@ -9,6 +9,7 @@ as a text chunk of the PNG, and puts the same text into README.md. tests/test_pa
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 PLAN = "leakyrelu_vs_relu@smoke"
 CHUNK = "result"  # keyword of the text chunk in the PNG
 SIZE = (1280, 800)  # pixels
+COLUMNS = 80  # of the terminal that the README shows
 RESULT = re.compile(r"(?<=ends with\n\n```text\n).*?(?=```)", re.DOTALL)
 
 
@@ -30,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, nargs="?", default=ROOT / "results", help="the folder in which the demo ran")
     results = parser.parse_args(argv).results.resolve()
     command = [sys.executable, "-m", "harness.report", PLAN, "--results", str(results)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    environment = {**os.environ, "COLUMNS": str(COLUMNS)}
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment).stdout
     text = printed.replace(f"{results}/", "results/").strip("\n") + "\n"
     picture(results / "reports" / PLAN / "index.html", ROOT / "docs" / "report_wide.png", text)
     readme = ROOT / "README.md"

@@ -1,6 +1,7 @@
 """Evaluations at temperature 0, from the YAML file to the verdict: two prompts, one seed, 400 cases."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_two_prompts_and_one_seed_end_in_a_verdict_over_cases(tmp_path, capsys):
     outcomes = {"both": 245, "only_variant": 21, "only_baseline": 0, "neither": 134}
     assert improves["cases"] == {"n": 400, "seeds": 1, "groups": None, "exact": True, "outcomes": outcomes, "needed": None}
     printed = " ".join(capsys.readouterr().out.split())
-    assert "better by 5.25 pp, over 400 cases" in printed
+    assert re.search(r"better by 5\.25 pp \[[^]]+\], over 400 cases, p ", printed)
     assert "paired by case; n counts cases" in printed
     page = Path("results/reports/prompts/report.md").read_text()
     assert "both 245, only prompt=steps 21, only prompt=plain 0, neither 134" in page

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import yaml
@@ -230,7 +231,7 @@ def test_an_evaluation_with_a_file_of_cases_needs_no_edit(tmp_path, monkeypatch,
     assert new.main(["prompts", *arguments]) == 0
     assert "HARNESS_SEED" not in capsys.readouterr().err
     assert run.main(["prompts"]) == 0
-    assert "better by 10.00 pp, over 200 cases" in capsys.readouterr().out
+    assert re.search(r"better by 10\.00 pp \[[^]]+\], over 200 cases, p ", capsys.readouterr().out)
 
 
 def test_files_of_cases_are_tried(tmp_path, capsys):

@@ -43,8 +43,9 @@ def test_variants_are_tuned_and_then_compared(tuned: Path, capsys: pytest.Captur
     assert main([tuned.name, "--workers", "2", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "tuning, 1 of 2: 2 variants x 2 settings x 2 seeds · 8 runs on cpu, 2 workers" in err
-    assert "variant   setting   score (points)   edge" in err
-    assert "base      steps=4            50.52   at the edge" in err
+    assert "variant   setting   score   edge" in err
+    assert "base      steps=4   50.52   at the edge" in err
+    assert "score in points; best of 2 settings per variant" in err
     assert "base: steps=4 lies at the edge of what was tried; a better one may lie beyond" in err
     assert err.index("base: steps=4 lies") < err.index("evidence, 2 of 2 · 4 runs on cpu")
     document = json.loads(out)

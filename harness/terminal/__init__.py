@@ -1,6 +1,8 @@
 """The output of the commands: results on stdout, messages on stderr; colour never carries meaning alone.
 
-tables         the tables of `reporting.tables`, narrowed to the terminal
+tables         the tables of `reporting.tables` side by side or in blocks, and prose, for any width of the terminal
+wrapping       text in lines of a width
+pipe           the console of output that is not a terminal
 dry_run        a plan before it starts
 live           progress: a view on a terminal, lines elsewhere; live_plan and live_search provide its rows
 live_*         its parts: the grid of runs, the layout of variants, the footer

@@ -31,9 +31,8 @@ def chosen(plan: Plan, found: Sequence[ChosenVariant]) -> RenderableType:
     metric = result_metrics(task_of(plan))[name]
     means = [mean for choice in found if (mean := choice.means[choice.label]) is not None]
     places = phrases.decimals(means, metric)
-    unit = "" if metric.unit == "%" else metric.unit
     columns = [Column("variant", holds="labels"), Column("setting", holds="labels")]
-    columns += [Column(phrases.axis(name, unit), "right"), Column("edge")]
+    columns += [Column(phrases.label(name), "right", unit=metric.unit), Column("edge")]
     rows = []
     for choice in found:
         mean = choice.means[choice.label]
@@ -41,10 +40,10 @@ def chosen(plan: Plan, found: Sequence[ChosenVariant]) -> RenderableType:
         rows.append([choice.variant, settings(choice.settings), value, "at the edge" if choice.at_edge else phrases.NOTHING])
     seeds = phrases.plural(phrases.seeds(plan), "seed")
     count = len(next(iter(plan.selection.groups.values())))
-    lines = [f"best of {count} settings per variant, by the mean of {seeds} used only for tuning"]
-    return Group(
-        Text(), TerminalTable.of_rows(columns, rows), *(Sentence(line) for line in [*lines, *tuned_edges(plan, found)]), Text()
-    )
+    table = TerminalTable.of_rows(columns, rows)
+    about = f"best of {count} settings per variant, by the mean of {seeds} used only for tuning"
+    lines = ["; ".join(filter(None, [table.units, about])), *tuned_edges(plan, found)]
+    return Group(Text(), table, *map(Sentence, lines), Text())
 
 
 def settings(values: Mapping[str, Any]) -> str:
@@ -78,9 +77,8 @@ def confirmed(
                 f"{len(values)}/{len(own)}",
             ]
         )
-    unit = "" if metric.unit == "%" else metric.unit
     columns = [Column("confirmation", holds="labels"), Column("searched", "right")]
-    columns += [Column(phrases.axis("confirmed", unit), "right"), Column("seeds", "right")]
+    columns += [Column("confirmed", "right", unit=metric.unit), Column("seeds", "right")]
     return TerminalTable.of_rows(columns, rows)
 
 

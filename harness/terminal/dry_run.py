@@ -29,7 +29,7 @@ from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
-from harness.terminal.tables import INDENT, WARNING, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
 from harness.terminal.versions import code_lines
 
 
@@ -142,8 +142,8 @@ def dry_run(preview: Preview) -> RenderableType:
     """What `run` would do: for a tuned experiment the tuning stage, then the evidence."""
     plan, follows = preview.follows.plan if preview.follows else preview.plan, preview.follows
     lines: list[RenderableType] = [
-        *heading(plan),
-        marked(" · ".join(phrases.shared_settings(plan)), plan),
+        *map(Line, heading(plan)),
+        Line(marked(" · ".join(phrases.shared_settings(plan)), plan)),
         Text(),
         *code_lines(plan),
     ]
@@ -156,7 +156,7 @@ def dry_run(preview: Preview) -> RenderableType:
         settings = "at the chosen settings" if plan.chosen else "at each variant's best setting"
         measured = list(preview.records.values())
         lines += [Text(), Sentence(f"evidence, 2 of 2: {settings}"), _variants(follows), Text(), *_notes(follows, measured)]
-    return Group(*lines, styled(f"{' ' * INDENT}nothing was started; --json lists run ids"))
+    return Group(*lines, Sentence("nothing was started; --json lists run ids"))
 
 
 def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[RenderableType]:

@@ -14,8 +14,9 @@ from rich.text import Text
 from harness.analysis.verdicts import Verdict
 from harness.reporting import phrases
 from harness.terminal import json_output
+from harness.terminal.shell import console
 from harness.terminal.summary import plan_results
-from harness.terminal.tables import Sentence, printable, styled
+from harness.terminal.tables import Line, Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ class JudgedResults(Sequence[Verdict]):
     def screen(self, report: str | None = None) -> RenderableType:
         """What the terminal shows."""
         plan = self.found.plan
-        heading = styled(f"{plan.name}   {printable(plan.question)}")
+        heading = Line.of(f"{plan.name}   {plan.question}")
         lines: list[RenderableType] = [heading, *(Sentence(line) for line in self.found.reading)]
         records: dict[str, Record] = {}  # a terminal does not show the runs behind a number
         results = plan_results(plan, records, self.found.table, self.found.judgement, self.found.metrics, report=report)
@@ -113,10 +114,8 @@ class JudgedResults(Sequence[Verdict]):
     def __str__(self) -> str:
         from io import StringIO
 
-        from rich.console import Console
-
         text = StringIO()
-        Console(file=text, width=100, highlight=False, emoji=False, markup=False).print(self.screen())
+        console(text).print(self.screen(), soft_wrap=True)
         return text.getvalue()
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from harness.tasks.command.inputs.files import files_of
 from harness.tasks.command.inputs.found import Detected
 
 LINES = 10  # of the list on a screen
-WIDTH = 40  # cells of a name there
+WIDTH = 40  # characters to which names are filled up
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,10 @@ def inputs_of(counted: Detected, directories: Sequence[str], left_out: Sequence[
 
 
 def input_notes(inputs: Sequence[Input]) -> list[tuple[str, str]]:
-    """Keys and texts, one for each line: as many inputs as fit, then the number of the others."""
+    """Keys and texts, one for each line: at most `LINES` inputs, then the number of the others."""
     shown = inputs if len(inputs) <= LINES else inputs[: LINES - 1]
-    names = [phrases.cut_middle(each.name, WIDTH, WIDTH // 2 - 1, WIDTH // 2, "…") for each in shown]
-    width = max(map(len, names), default=0)
-    lines = [f"{name:<{width}}   {_about(each)}" for name, each in zip(names, shown, strict=True)]
+    width = max((len(each.name) for each in shown if len(each.name) <= WIDTH), default=0)
+    lines = [f"{each.name:<{width}}   {_about(each)}" for each in shown]
     if len(shown) < len(inputs):
         lines.append(f"and {len(inputs) - len(shown)} more; --json lists all")
     return [("" if place else "inputs", line) for place, line in enumerate(lines)]

@@ -12,7 +12,7 @@ from harness.reporting.phrases import NOTHING
 from harness.reporting.tables.model import Column
 from harness.slurm.queue import WHY, Queue, Task
 from harness.store.records import Record
-from harness.terminal.tables import TerminalTable, printable, styled
+from harness.terminal.tables import Line, TerminalTable, styled
 
 
 def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]) -> list[RenderableType]:
@@ -33,13 +33,19 @@ def table(queue: Queue, records: Mapping[str, Record], labels: Mapping[str, str]
         names = task.id if len(group) == 1 else f"{task.id} to {group[-1].id.partition('_')[2]}"
         more = ", ".join(filter(None, [times, code, None if cancelled else task.reason]))
         rows.append([names, task.state.lower(), what, task.node or NOTHING, more])
-    columns = [Column("task"), Column("state"), Column("trains", holds="labels"), Column("node"), Column("more", holds="remarks")]
+    columns = [
+        Column("task", holds="labels"),
+        Column("state"),
+        Column("trains", holds="labels"),
+        Column("node"),
+        Column("more", holds="remarks"),
+    ]
     found: list[RenderableType] = [TerminalTable.of_rows(columns, rows, indent=0)] if rows else []
     reasons = dict.fromkeys(task.reason for task in queue.tasks if task.reason in WHY and task.state != "CANCELLED")
-    found += [styled(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
+    found += [Line.of(f"{reason}: {WHY[reason]}") for reason in reasons if reason is not None]
     if queue.live:
         return [*found, styled(f"stop: scancel {' '.join(queue.live)}")]
-    return [*found, styled(printable(f"no jobs left in the queue; logs: {', '.join(queue.logs)}"))]
+    return [*found, Line.of(f"no jobs left in the queue; logs: {', '.join(queue.logs)}")]
 
 
 def document(queue: Queue | None, records: Mapping[str, Record]) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ from harness.tasks.protocol import Metric, result_metrics
 from harness.terminal.dry_run import marked
 from harness.terminal.json_output import trial_values
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
-from harness.terminal.tables import INDENT, WARNING, Note, TerminalTable, printable, styled
+from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     warnings = [("WARNING", remark) for remark in preview.remarks]
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
-        heading(study),
-        marked(" · ".join(phrases.shared_settings(study)), study),
+        Line(heading(study)),
+        Line(marked(" · ".join(phrases.shared_settings(study)), study)),
         Text(),
         space(study),
         Text(),
         *(Note(key, text, width) for key, text in notes),
         *(Note(key, text, width, WARNING) for key, text in warnings),
-        styled(f"{' ' * INDENT}nothing was started; --json prints the search"),
+        Sentence("nothing was started; --json prints the search"),
     )
 
 

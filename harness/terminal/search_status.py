@@ -22,7 +22,7 @@ from harness.tasks.protocol import Metric
 from harness.terminal.json_output import search_values
 from harness.terminal.search_dry_run import heading
 from harness.terminal.status import RESUMES, StatusRow, holder, place_cells
-from harness.terminal.tables import WARNING, TerminalTable, printable, styled
+from harness.terminal.tables import WARNING, Line, TerminalTable, printable, styled, with_units
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ def best(status: SearchStatus) -> str:
 def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confirmation: TerminalTable | None) -> RenderableType:
     """One search: its `table`, the counts, the best trials, those running, interrupted or failed, and the command to retry."""
     study = status.study
-    lines: list[RenderableType] = [heading(study)]
+    lines: list[RenderableType] = [Line(heading(study))]
     marker = phrases.rehearsal(study)
-    lines += [styled((printable(marker), WARNING))] if marker else []
+    lines += [Line.of(marker, WARNING)] if marker else []
     lines += [Text(), table]
     if status.trials is None:
         return Group(*lines)
     if tally := words.tally(status.own):
-        lines += [Text(), styled(f"trials   {tally}")]
+        lines += [Text(), Line.of(f"trials   {tally}", hang=9)]
     if status.metrics and ranked(study, status.trials):
-        lines += [Text(), TerminalTable(best_trials(study, status.trials, status.metrics))]
+        lines += [Text(), *with_units(TerminalTable(best_trials(study, status.trials, status.metrics)))]
     if rows := [_row(status, trial, paths) for state in ("running", "interrupted", "failed") for trial in _in(status, state)]:
         columns = [
             Column("state", holds="states"),
@@ -103,7 +103,7 @@ def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confir
     if any(trial.retriable for trial in _in(status, "failed")):
         lines += [Text(), styled(printable(f"retry: {phrases.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
-        lines += [Text(), confirmation]
+        lines += [Text(), *with_units(confirmation)]
     report = paths.report(study.name) / "index.html"
     lines += [Text(), styled(f"report  {report}" if is_file(report) else "report  none yet")]
     return Group(*lines)

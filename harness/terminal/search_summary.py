@@ -14,7 +14,7 @@ from harness.reporting.tables.trials import best_trials
 from harness.search.confirmation_plans import label_of
 from harness.search.trials import Trial, counted, ranked
 from harness.tasks.protocol import Metric
-from harness.terminal.tables import WARNING, Sentence, TerminalTable
+from harness.terminal.tables import WARNING, Sentence, TerminalTable, with_units
 
 
 def search_results(
@@ -29,14 +29,14 @@ def search_results(
     The edges are those of the `winner` (the label of a trial), or of the best trial before the confirmation.
     """
     own, best = counted(trials), ranked(study, trials)
-    lines: list[RenderableType] = [Text(), TerminalTable(best_trials(study, trials, metrics))] if best else []
     tally = words.tally(own)
+    lines: list[RenderableType] = [Text(), *with_units(TerminalTable(best_trials(study, trials, metrics)))] if best else []
     lines.append(Sentence(f"{phrases.plural(len(own), 'trial')}: {tally}" if tally else "no trial has finished"))
     if marker := phrases.rehearsal(study):
         lines.append(Sentence(marker, WARNING))
     if confirmation is not None:
-        lines += [Text(), confirmation]
-        lines.append(Sentence("searched: the best of many noisy values, biased upwards; confirmed: mean ± sd on fresh seeds"))
+        about = "searched: the best of many noisy values, biased upwards; confirmed: mean ± sd on fresh seeds"
+        lines += [Text(), confirmation, Sentence("; ".join(filter(None, [confirmation.units, about])))]
     if best:
         chosen = next((trial for trial in best if label_of(trial) == winner), best[0])
         if at_edge := words.edges(study, chosen.values):

@@ -13,20 +13,26 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-# Width of tables where the output is not a terminal.
+# Width of prose where the output is not a terminal.
 PLAIN_WIDTH = 100
 
 
 def console(file: IO[str]) -> Console:
-    """A rich console without emoji and automatic highlighting; obeys `COLUMNS` and `NO_COLOR`."""
+    """A rich console without emoji and automatic highlighting; obeys `COLUMNS` and `NO_COLOR`.
+
+    Without a terminal and `COLUMNS`, it is a `Pipe`.
+    """
     from rich.console import Console
 
-    width = None if file.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    from harness.terminal.pipe import Pipe
+
+    if file.isatty() or "COLUMNS" in os.environ:
+        return Console(file=file, highlight=False, emoji=False, markup=False)
+    return Pipe(file=file, width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False)
 
 
 def show(*renderables: RenderableType) -> None:
-    """Print results to stdout. Tables fit the terminal; other lines are not wrapped, so that paths can be copied."""
+    """Print results to stdout, fitted to the terminal; paths and commands are not wrapped, so that they can be copied."""
     out = console(sys.stdout)
     for renderable in renderables:
         out.print(renderable, soft_wrap=True)

@@ -31,7 +31,7 @@ from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
 from harness.terminal.steps import table as step_table
 from harness.terminal.summary import claims, expected
-from harness.terminal.tables import INDENT, WARNING, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, WARNING, Line, Sentence, TerminalTable, printable, styled
 from harness.terminal.versions import code_lines
 
 RESUMES = "resumes when started again"
@@ -91,7 +91,7 @@ def overview(rows: Sequence[StatusRow]) -> RenderableType:
         cells.append([row.name, row.done, *(dotted(number) for number in numbers), row.result, updated])
     numbers_of = [Column(name, "right") for name in headings]
     return TerminalTable.of_rows(
-        [Column("experiment", holds="labels"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
+        [Column("experiment", holds="code"), *numbers_of, Column("verdicts", holds="remarks"), Column("updated")],
         cells,
         indent=0,
     )
@@ -117,10 +117,10 @@ def _counts(words: Sequence[str]) -> list[str]:
 def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, queue: Queue | None = None) -> RenderableType:
     """One plan: counts, claims, every running, interrupted, diverged or failed run, its jobs, and the command to retry."""
     plan = status.plan
-    lines: list[RenderableType] = [*heading(plan)]
+    lines: list[RenderableType] = [*map(Line, heading(plan))]
     stage, marker = phrases.stage(plan), phrases.rehearsal(plan)
-    lines += [styled(stage)] if stage else []
-    lines += [styled((printable(marker), WARNING))] if marker else []
+    lines += [Line.of(stage)] if stage else []
+    lines += [Line.of(marker, WARNING)] if marker else []
     lines += [Text(), *code_lines(plan), overview([row(status)])]
     if status.judgement is not None:
         lines += [Text(), claims(plan, records, status.judgement, status.metrics)]
@@ -129,7 +129,7 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         lines += [Sentence(known, WARNING)] if (known := phrases.known_results(plan)) else []
     if status.resumed:
         flag = f"{phrases.plural(status.resumed, 'run')} {phrases.RESUMED} (by the program itself)"
-        lines += [Text(), styled((flag, WARNING))]
+        lines += [Text(), Line.of(flag, WARNING)]
     if plan.stage == "tuning" and (found := choices(plan, records)):
         lines.append(chosen(plan, found))
     if status.steps:
@@ -238,8 +238,8 @@ def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableTyp
     """The difference between the specs of two runs, one row per key."""
     rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
     if not rows:
-        return styled(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
-    return TerminalTable.of_rows([Column("key"), Column(first[0]), Column(second[0])], rows, indent=0)
+        return Line.of(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
+    return TerminalTable.of_rows([Column("key", holds="labels"), Column(first[0]), Column(second[0])], rows, indent=0)
 
 
 def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:
@@ -262,4 +262,4 @@ def plain(value: Any) -> str:
 
 def _pairs(values: Mapping[str, Any]) -> list[RenderableType]:
     width = max(map(len, values), default=0)
-    return [styled(f"{' ' * INDENT}{key:<{width}}   {printable(plain(value))}") for key, value in values.items()]
+    return [Line.of(f"{' ' * INDENT}{key:<{width}}   {plain(value)}", hang=INDENT + width + 3) for key, value in values.items()]

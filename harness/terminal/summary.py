@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from statistics import median
 
 from rich.cells import cell_len
@@ -17,10 +18,14 @@ from harness.reporting import phrases
 from harness.reporting.tables.variants import variant_table
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
-from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, printable, styled
+from harness.terminal.pipe import Pipe
+from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, folded, placed, printable, styled
 from harness.terminal.versions import code_lines
+from harness.terminal.wrapping import wrap
 
-LEAST_ROOM = 12  # minimum width of a column of text
+LEAST_ROOM = 12  # minimum width of a claim
+LEAST_RESULT = 44  # of a result beside claim and verdict
+LEAST_BELOW = 34  # of a result beside a verdict that is below its claim
 STYLES = {
     "SUPPORTED": "bold green",
     "REFUTED": "bold red",
@@ -47,8 +52,9 @@ def plan_results(
     """
     lines: list[RenderableType] = [Sentence(line, WARNING) for line in broken if line]
     lines += [Text()] if lines else []
-    lines += [*code_lines(plan), TerminalTable(variant_table(plan, records, table, metrics[table.metric]))]
-    note = phrases.table_note(plan, table, metrics[table.metric].unit)
+    variants = TerminalTable(variant_table(plan, records, table, metrics[table.metric]))
+    lines += [*code_lines(plan), variants]
+    note = "; ".join(filter(None, [variants.units, phrases.table_note(plan, table, metrics[table.metric].unit)]))
     legend = [note, correlation(table), stopped(plan, judgement), phrases.not_needed(plan, judgement)]
     lines += [Sentence(line) for line in legend if line]
     marker = phrases.rehearsal(plan)
@@ -98,8 +104,9 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
                 _ClaimLine("", f"  {row.subject}", row.verdict.upper(), _part(plan, verdict, row, metrics))
                 for row in verdict.rows
             ]
-    lines: list[RenderableType] = [_ClaimLines(tuple(entries)), *_later_seeds(judgement.verdicts, metrics)]
-    lines += _seed_remarks(judgement.verdicts)
+    lines: list[RenderableType] = [_ClaimLines(tuple(entries))]
+    lines += [Sentence(note) for note in [bracketed(judgement.verdicts)] if note]
+    lines += [*_later_seeds(judgement.verdicts, metrics), *_seed_remarks(judgement.verdicts)]
     lines += [Sentence(line, WARNING) for line in phrases.retrospective_claims(judgement.verdicts, plan)]
     if judgement.holding:
         held = ", ".join(f"{variant} seed {seed}" for variant, seed in judgement.holding)
@@ -108,9 +115,25 @@ def claims(plan: Plan, records: Mapping[str, Record], judgement: Judgement, metr
     return Group(*lines)
 
 
+def bracketed(verdicts: Sequence[Verdict]) -> str:
+    """`in brackets: 95 % interval`; where claims were decided at different looks, with the number of seeds of each level."""
+    counts: dict[float, set[int]] = {}
+    for row in (row for verdict in verdicts for row in verdict.rows):
+        if row.interval is not None and not any(map(isnan, row.interval)):
+            counts.setdefault(row.level, set()).add(row.n)
+    if len(counts) < 2:
+        return "".join(f"in brackets: {phrases.confidence(level)}" for level in counts)
+    levels = sorted(counts.items(), key=lambda each: min(each[1]))
+    which = [
+        f"{phrases.confidence(level)} where n is {phrases.listed([f'{n:,d}' for n in sorted(own)], 'or')}"
+        for level, own in levels
+    ]
+    return f"in brackets: {', '.join(which)}"
+
+
 def _part(plan: Plan, verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric]) -> str:
     """The result for one variant of a claim; with its seeds if they are fewer than the claim's."""
-    text = phrases.part(verdict, row, metrics, settle=not verdict.open)
+    text = phrases.part(verdict, row, metrics, settle=not verdict.open, alpha=plan.alpha)
     early = len(plan.looks) > 1 and row.verdict != "inconclusive" and row.n < max(each.n for each in verdict.rows)
     return f"{text}, decided at {phrases.plural(row.n, 'seed')}" if early else text
 
@@ -156,7 +179,8 @@ def _result(
     if verdict.verdict == "waiting":
         return waiting(plan, records)
     following = next((look for look in plan.looks if look > judgement.look), None)
-    result = phrases.outcome(verdict, metrics, None if judgement.finished else following, phrases.as_chosen(plan))
+    following = None if judgement.finished else following
+    result = phrases.outcome(verdict, metrics, following, phrases.as_chosen(plan), plan.alpha)
     if verdict.verdict == "inconclusive" and verdict.open and not judgement.finished:
         return f"so far {result}"
     early = verdict.decided_at is not None and verdict.decided_at < judgement.look
@@ -183,56 +207,63 @@ class _ClaimLine:
     warning: str = ""
     style: str = ""  # of the result
 
+    @property
+    def outcome(self) -> Text:
+        """The result and the warning."""
+        after = ((" " * GAP, ""), (self.warning, WARNING)) if self.warning else ()
+        return styled((printable(self.result), self.style), *after)
+
 
 @dataclass(frozen=True)
 class _ClaimLines:
-    """Claims in columns of wrapped text; on a narrow terminal the verdict is below its claim."""
+    """Claims with their verdicts beside them or, where there is little room for the results, below them."""
 
     entries: tuple[_ClaimLine, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         number = INDENT + max(len(entry.number) for entry in self.entries) + 2
         word = max(10, *(len(entry.word) for entry in self.entries)) + GAP
-        claim, result = self._widths(options.max_width - number - word - GAP - 1)
+        claim = max(cell_len(printable(entry.claim)) for entry in self.entries) + GAP + 1
+        result = max(cell_len(entry.outcome.plain) for entry in self.entries)
+        room = result if isinstance(console, Pipe) else options.max_width - number - claim - word
         for entry in self.entries:
             start = f"{' ' * INDENT}{entry.number}".ljust(number)
-            asserted = wrapped(entry.claim, claim or options.max_width - number, console)
-            outcome = wrapped(entry.result, result, console)
-            if not claim:
-                for line in asserted:
-                    yield styled(start, line)
-                    start = " " * number
-            beside = asserted if claim else []
-            for place in range(max(len(beside), len(outcome), 1)):
-                text, part = ("".join(lines[place : place + 1]) for lines in (beside, outcome))
-                gap = " " * (claim + GAP + 1 - cell_len(text)) if claim else ""
-                verdict = entry.word if place == 0 else ""
-                tail = ((" " * GAP, ""), (entry.warning, WARNING)) if entry.warning and place == 0 else ()
-                column = verdict.ljust(word) if part or tail else verdict
-                gap = gap if column or part else ""
-                yield styled(
-                    start,
-                    text,
-                    gap,
-                    (column if column.strip() or part else "", STYLES.get(verdict, "")),
-                    (part, entry.style),
-                    *tail,
-                )
-                start = " " * number
-
-    def _widths(self, room: int) -> tuple[int, int]:
-        """The widths of claims and results within `room`; 0 for claims on lines of their own."""
-        if room < 3 * LEAST_ROOM:
-            return 0, max(room, LEAST_ROOM)
-        claim = max(cell_len(printable(entry.claim)) for entry in self.entries)
-        warning = max(len(entry.warning) + GAP if entry.warning else 0 for entry in self.entries)
-        result = max(cell_len(printable(entry.result)) for entry in self.entries) + warning
-        claim = min(claim, max(room - result, room - 2 * LEAST_ROOM, LEAST_ROOM))
-        return claim, room - claim - warning
+            if room >= min(result, LEAST_RESULT):
+                start += placed(printable(entry.claim), claim, "left")
+                yield from _judged(entry, start, word, room)
+            else:
+                yield from _below(entry, start, options.max_width, word)
 
 
-def wrapped(text: str, width: int, console: Console) -> list[str]:
+def _judged(entry: _ClaimLine, start: str, word: int, room: int) -> Iterator[Text]:
+    """The lines of the verdict, in `word` cells after `start`, with the result in `room` cells beside it."""
+    outcome, first = entry.outcome, (start, (entry.word.ljust(word if entry.result else 0), STYLES.get(entry.word, "")))
+    for place, text in enumerate(folded(outcome, room)):
+        yield styled(*first, text) if place == 0 else styled(" " * (len(start) + word), text)
+
+
+def _below(entry: _ClaimLine, start: str, width: int, word: int) -> Iterator[Text]:
+    """The lines of a claim, then those of its verdict, with the result beside it or below it."""
+    for line in wrapped(entry.claim, width - len(start)) if entry.claim else ():
+        yield styled(start, line)
+        start = " " * len(start)
+    start += indent_of(entry.claim)
+    if width - len(start) - word >= LEAST_BELOW:
+        yield from _judged(entry, start, word, width - len(start) - word)
+        return
+    if entry.word:
+        yield styled(start, (entry.word, STYLES.get(entry.word, "")))
+    start += " " * INDENT
+    for text in folded(entry.outcome, width - len(start)):
+        yield styled(start, text)
+
+
+def wrapped(text: str, width: int) -> list[str]:
     """`text` in lines of `width` cells, each with the indentation of `text`."""
-    indent = " " * (len(text) - len(text.lstrip()))
-    lines = Text(printable(text.lstrip())).wrap(console, max(width - len(indent), 1), overflow="fold")
-    return [indent + line.plain.rstrip() for line in lines]
+    indent = indent_of(text)
+    return [indent + line for line in wrap(printable(text.lstrip()), max(width - len(indent), LEAST_ROOM))]
+
+
+def indent_of(text: str) -> str:
+    """The spaces before it."""
+    return " " * (len(text) - len(text.lstrip()))

@@ -15,9 +15,10 @@ from harness.reporting.tables.model import Column
 from harness.store.check.finding import FileFinding
 from harness.store.ledger.history import Standing
 from harness.store.records import encode
-from harness.terminal.tables import INDENT, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, Line, Sentence, TerminalTable, printable, styled
 
 NOTES_SHOWN = 20
+HANG = 7  # cells of `error  `
 
 
 def findings(checked: str, found: Sequence[FileFinding]) -> RenderableType:
@@ -30,12 +31,12 @@ def findings(checked: str, found: Sequence[FileFinding]) -> RenderableType:
     lines += [f"note   {note.path}: {note.what}" for note in notes[:NOTES_SHOWN]]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note   and {len(notes) - NOTES_SHOWN} more; --json lists all")
-    return Group(*(styled(printable(line)) for line in lines))
+    return Group(*(Line.of(line, hang=HANG) for line in lines))
 
 
 def kept(ledger: Standing | None) -> RenderableType:
     """A line about the ledger."""
-    return styled(printable(phrases.standing(ledger)))
+    return Line.of(phrases.standing(ledger))
 
 
 def split(found: Sequence[FileFinding]) -> tuple[list[FileFinding], list[FileFinding]]:
@@ -50,29 +51,25 @@ def repetition(repeated: Repetition) -> RenderableType:
     facts = f"{phrases.plural(repeated.epochs, 'epoch')} on {where}, {repeated.seconds:.1f} s"
     difference = repeated.difference
     if difference.identical:
-        lines: list[RenderableType] = [styled(printable(f"{repeated.run_id}  same bits: {facts}"))]
+        lines: list[RenderableType] = [Line.of(f"{repeated.run_id}  same bits: {facts}")]
     else:
         since = "" if difference.first_epoch is None else f" from epoch {difference.first_epoch} on"
         must = "the bits should be the same" if repeated.must_match else f"identical bits are not expected here{_noise(repeated)}"
-        lines = [styled(printable(f"{repeated.run_id}  differs{since}: {facts}; {must}"))]
-        lines += [styled(printable(f"{' ' * INDENT}{other}")) for other in difference.others]
+        lines = [Line.of(f"{repeated.run_id}  differs{since}: {facts}; {must}")]
+        lines += [Line.of(f"{' ' * INDENT}{other}", hang=2 * INDENT) for other in difference.others]
         if difference.largest:
             rows = [[name, _figure(gap)] for name, gap in difference.largest.items()]
-            lines.append(TerminalTable.of_rows([Column("value"), Column("largest difference", "right")], rows, indent=INDENT))
+            columns = [Column("value", holds="labels"), Column("largest difference", "right")]
+            lines.append(TerminalTable.of_rows(columns, rows))
         lines += [styled(printable(f"{' ' * INDENT}log: {line}")) for line in repeated.log]
     if repeated.origins:
         rows = [[name, one, other] for name, (one, other) in repeated.origins.items()]
-        lines.append(
-            TerminalTable.of_rows(
-                [Column("made with"), Column("original", holds="remarks"), Column("repeated", holds="remarks")],
-                rows,
-                indent=INDENT,
-            )
-        )
+        columns = [Column("made with"), Column("original", holds="remarks"), Column("repeated", holds="remarks")]
+        lines.append(TerminalTable.of_rows(columns, rows))
     elif not difference.identical:
-        lines.append(styled(f"{' ' * INDENT}code, machine and threads are the same"))
+        lines.append(Sentence("code, machine and threads are the same"))
     if repeated.origins or not difference.identical:
-        lines.append(styled(printable(f"{' ' * INDENT}{repeated.packages}")))
+        lines.append(Line.of(f"{' ' * INDENT}{repeated.packages}"))
     return Group(*lines)
 
 

@@ -5,6 +5,7 @@ After a wanted change: REGENERATE=1 python -m pytest tests/terminal, then look a
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -28,12 +29,13 @@ from harness.terminal import dry_run as dry_run_screen
 from harness.terminal import json_output, shell, status
 from harness.terminal.dry_run import Preview
 from harness.terminal.tables import TerminalTable, styled
+from harness.terminal.wrapping import wrap
 
 NUMBERS = (
     Column("variant", holds="labels"),
     Column("n", "right"),
-    Column("test accuracy (%)", "right"),
-    Column("difference (pp)"),
+    Column("test accuracy", "right", unit="%"),
+    Column("difference", "right", unit="pp"),
 )
 
 
@@ -107,16 +109,46 @@ def test_without_a_number_of_epochs_only_the_epoch_is_shown() -> None:
     assert status.epoch_of(3, None) == "epoch 3"
 
 
-def test_narrow_terminals_drop_columns_from_the_right_with_an_ellipsis() -> None:
-    columns = [Column("variant"), Column("n", "right"), Column("test accuracy (%)", "right"), Column("difference (pp)", "right")]
-    grid = TerminalTable.of_rows(columns, [["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
-    assert grid.lines(80)[0].endswith("difference (pp)")
-    assert grid.lines(50) == ["  variant      n   test accuracy (%)   …", "  leaky_relu   5        93.37 ± 0.12   …"]
-    assert grid.lines(30) == ["  variant      n   …", "  leaky_relu   5   …"]
-    for width in range(8, 80):
-        lines = grid.lines(width)
-        assert len(lines) == 2
+def test_a_table_that_is_too_wide_becomes_blocks() -> None:
+    table = TerminalTable.of_rows(NUMBERS, [["base *", "5", "93.04 ± 0.15", ""], ["leaky_relu", "5", "93.37 ± 0.12", "+0.33"]])
+    assert table.lines(80)[0] == "  variant      n   test accuracy   difference"
+    assert table.fits(45)
+    assert not table.fits(44)
+    assert table.lines(44) == [
+        "  variant",
+        "    base *",
+        "      n 5   test accuracy 93.04 ± 0.15",
+        "    leaky_relu",
+        "      n 5   test accuracy 93.37 ± 0.12",
+        "      difference +0.33",
+    ]
+    assert table.units == "test accuracy in %, difference in pp"
+    for width in range(20, 80):
+        lines = table.lines(width)
         assert max(map(len, lines)) <= width
+        assert {"5", "93.37", "+0.33"} <= set(" ".join(lines).split())
+
+
+def test_a_block_without_a_label_begins_with_the_heading_of_its_first_cell() -> None:
+    table = TerminalTable.of_rows([Column("line", "right"), Column("value", "right")], [["1,200", "0.25"]])
+    assert table.lines(14) == ["  line 1,200", "    value 0.25"]
+
+
+def test_a_pipe_gets_every_row_on_one_line() -> None:
+    label, remark = "activation=leaky_relu," * 9, "a remark of some length " * 9
+    table = TerminalTable.of_rows([Column("variant", holds="labels"), Column("remark", holds="remarks")], [[label, remark]])
+    out = io.StringIO()
+    shell.console(out).print(table, soft_wrap=True)
+    assert out.getvalue().splitlines()[1] == f"  {label}   {remark}".rstrip()
+
+
+def test_paths_stay_in_one_piece_and_intervals_are_not_broken() -> None:
+    path = "/results/runs/a00000000001/log.txt"
+    assert wrap(f"see {path} for more", 20) == ["see", path, "for more"]
+    assert wrap("better by 0.33 pp [+0.21, +0.45], n 5, p .004", 31) == ["better by 0.33 pp", "[+0.21, +0.45], n 5, p .004"]
+    assert wrap("better by 0.33 pp [+0.21, +0.45], n 5, p .004", 16) == ["better by", "0.33 pp", "[+0.21, +0.45],", "n 5, p .004"]
+    assert wrap("base=leaky_relu,lr=0.1 *", 16, paths=False) == ["base=leaky_relu,", "lr=0.1 *"]
+    assert wrap("", 10) == [""]
 
 
 def test_wide_characters_keep_columns_in_line() -> None:
@@ -156,16 +188,17 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     assert shell.console(sys.stdout).width == shell.PLAIN_WIDTH
 
 
-def test_long_labels_are_cut_in_the_middle_before_numbers_are_lost() -> None:
-    labels = [f"model.widths=64{'x' * 50}learning_rate=0.{place} *" for place in range(3)]
-    grid = TerminalTable.of_rows(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
-    for width in (60, 80, 100):
-        lines = grid.lines(width)
-        assert all(line.split()[-1] == "+0.33" for line in lines[1:])
+def test_long_labels_are_folded_before_the_table_becomes_blocks() -> None:
+    labels = [f"model.widths=64,depth=20,warmup=5,optimizer.learning_rate=0.{place} *" for place in range(3)]
+    table = TerminalTable.of_rows(NUMBERS, [[label, "5", "93.37 ± 0.12", "+0.33"] for label in labels])
+    for width in (70, 80, 100, 200):
+        lines = table.lines(width)
+        assert lines[0].split("   ")[-1] == "difference"
         assert max(map(len, lines)) <= width
-        assert len({line.split("   ")[0] for line in lines[1:]}) == 3
-        assert all(" *   5" in line.replace("     5", "   5") for line in lines[1:])
-    assert max(map(len, grid.lines(100))) == 100
+        assert sum(line.endswith("+0.33") for line in lines) == 3
+        cut = lines[0].index("n   ")  # where the second column begins
+        names = "".join(line[:cut].strip() for line in lines[1:])
+        assert all(label in names for label in labels)
 
 
 def test_a_long_claim_is_wrapped_with_a_hanging_indent() -> None:

@@ -142,7 +142,7 @@ def test_several_objectives_show_their_front() -> None:
     points = [(50.0, 4.0), (51.0, 6.0), (49.0, 8.0)]
     trials = [trial(place, "completed", objectives={"score": a, "parameters": b}) for place, (a, b) in enumerate(points)]
     shown = text(search_results(study, trials, METRICS))
-    assert "Pareto front   score (points)   parameters   epochs" in shown
+    assert "Pareto front   score   parameters   epochs" in shown
     assert "trial 2" not in shown
     assert row(SearchStatus(study, trials, 1.0, METRICS)).result == "2 trials on the front"
 

@@ -73,13 +73,17 @@ def test_a_narrow_terminal_wraps_sentences_and_keeps_every_verdict() -> None:
 def test_a_very_narrow_terminal_puts_the_verdict_below_its_claim() -> None:
     lines = shown(activations_plan(), ACTIVATIONS, width=44).splitlines()
     (place,) = [place for place, text in enumerate(lines) if text == "  1  leaky_relu improves on base"]
-    assert lines[place + 1].split() == ["SUPPORTED", "better", "by", "0.33", "pp"]
+    assert lines[place + 1 : place + 4] == [
+        "     SUPPORTED",
+        "       better by 0.33 pp [+0.21, +0.45],",
+        "       n 5, p .004",
+    ]
 
 
 def test_an_inconclusive_claim_shows_the_seeds_needed() -> None:
     text = shown(activations_plan(("base", "leaky_relu"), 3), first(3), width=140)
     assert line(text, "1") == (
-        "1 leaky_relu improves on base INCONCLUSIVE +0.29 [-0.11, +0.69]; 6 to 17 fresh seeds would settle it"
+        "1 leaky_relu improves on base INCONCLUSIVE +0.29 pp [-0.11, +0.69], n 3, p .089; 6 to 17 fresh seeds would settle it"
     )
 
 
@@ -91,22 +95,22 @@ def test_before_the_first_look_progress_but_no_difference_is_shown() -> None:
 
 
 def test_between_looks_the_result_so_far_and_the_next_look_are_shown() -> None:
-    text = shown(looking(), first(4))
-    assert line(text, "1").endswith("INCONCLUSIVE so far +0.29 [-1.19, +1.77]; next look at 5 seeds")
+    text = shown(looking(), first(4), width=120)
+    assert line(text, "1").endswith("INCONCLUSIVE so far +0.29 pp [-1.19, +1.77], n 3, p .683; next look at 5 seeds")
     assert "the first 3 of 20 seeds; " in text
     assert "99.61 % interval" in text
     assert "each interval holds at every look, 95 % over the looks" in " ".join(text.split())
 
 
 def test_an_early_stop_warns_of_inflated_effects() -> None:
-    text = shown(looking(), first(5))
-    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp")
+    text = shown(looking(), first(5), width=120)
+    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp [+0.01, +0.59], n 5, p .043")
     assert "stopped at 5 of 20 seeds; effects at an early stop are inflated" in text
 
 
 def test_a_claim_keeps_the_verdict_of_its_deciding_look() -> None:
-    text = shown(looking(), first(8))
-    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp, decided at 5 seeds")
+    text = shown(looking(), first(8), width=120)
+    assert line(text, "1").endswith("SUPPORTED better by 0.30 pp [+0.01, +0.59], n 5, p .004, decided at 5 seeds")
 
 
 def test_a_failed_run_that_holds_a_look_is_shown_with_advice() -> None:
@@ -144,9 +148,9 @@ def test_a_claim_about_several_variants_has_one_line_per_variant() -> None:
     assert line(text, "1").endswith("improve on base REFUTED 1 supported, 1 equivalent, 1 refuted")
     rows = [" ".join(each.split()) for each in text.splitlines() if each.startswith(" " * 7)]
     assert rows == [
-        "leaky_relu SUPPORTED better by 0.33 pp",
-        "gelu EQUIVALENT within ±0.25 pp (p .009)",
-        "no_batchnorm REFUTED worse by 1.48 pp",
+        "leaky_relu SUPPORTED better by 0.33 pp [+0.21, +0.45], n 5, p .004",
+        "gelu EQUIVALENT within ±0.25 pp (p .009): +0.02 pp [-0.10, +0.14], n 5",
+        "no_batchnorm REFUTED worse by 1.48 pp [-1.89, -1.07], n 5, p .002",
     ]
 
 
@@ -154,9 +158,12 @@ def test_a_loss_is_shown_as_measured_with_the_word_for_its_direction() -> None:
     claim = comparison("leaky_relu", "relu", metric="train_loss", margin=0.01)
     plan = images_plan(seeds=5, profile=None, margin=None, claims=(claim,))
     values = {"relu": [0.512, 0.523, 0.518, 0.531, 0.509], "leaky_relu": [0.492, 0.503, 0.508, 0.511, 0.479]}
-    text = shown(plan, values, metric="train_loss")
+    text = shown(plan, values, width=120, metric="train_loss")
     assert line(text, "leaky_relu").endswith("-0.0200 [-0.0288, -0.0112] .003")
-    assert line(text, "1") == "1 leaky_relu improves on relu (train loss) SUPPORTED better by 0.0200 nats"
+    assert (
+        line(text, "1")
+        == "1 leaky_relu improves on relu (train loss) SUPPORTED better by 0.0200 nats [-0.0288, -0.0112], n 5, p .003"
+    )
 
 
 def test_a_rehearsal_is_marked_in_its_results() -> None:
@@ -219,7 +226,8 @@ def test_later_seeds_that_contradict_are_told_below_the_verdict() -> None:
     text = shown(activations_plan(("base", "leaky_relu"), 20, looks=(5,)), values, width=80)
     assert max(map(len, text.splitlines())) <= 80
     told = " ".join(text.split())
-    assert "SUPPORTED better by 0.50 pp CONTRADICTED BY LATER SEEDS claim 1: all 20 seeds: -" in told
+    assert "SUPPORTED better by 0.50 pp [+0.50, +0.51], n 5, p <.001 CONTRADICTED BY LATER SEEDS" in told
+    assert "claim 1: all 20 seeds: -" in told
     assert "for the opposite (evidence from" in told
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from harness.analysis.verdicts.document import as_measured
 from harness.analysis.verdicts.model import Estimate, Interval
@@ -37,10 +38,17 @@ def confidence(level: float) -> str:
     return f"{coverage(level)} interval"
 
 
-class EstimateText:
-    """A row's numbers for display: as measured, rounded alike, with unit; the interval in brackets or left out."""
+Form = Literal["short", "sentence", "line"]
 
-    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], bracketed: bool = True) -> None:
+
+class EstimateText:
+    """A row's numbers for display: as measured, rounded alike, with unit.
+
+    `form`: in short the interval is in brackets where it is needed; in a sentence it is left out; in a line there is always the
+    estimate with its unit, and then the interval.
+    """
+
+    def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], form: Form = "short") -> None:
         self.row, self.claim, self.margin = row, claim, getattr(claim, "margin", None)
         # The slope for a single parameter would round to 0.
         self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
@@ -53,8 +61,13 @@ class EstimateText:
         self.places = decimals([row.mean, *(self.bounds or ())], metric)
         if metric.unit != "%" and not metric.exact:
             self.places = max(self.places - 1, 0)  # three significant figures: differences are less precise than values
-        self.bracketed = bracketed
-        self.brackets = interval(self.bounds, self.places, sign=not isinstance(claim, ThresholdClaim)) if bracketed else ""
+        self.form = form
+        self.brackets = "" if form == "sentence" else self._brackets()
+
+    def _brackets(self) -> str:
+        if self.bounds is not None and isinstance(self.claim, DeclineClaim | ProportionClaim):
+            return f"[{self.range().replace(' to ', ', ')}]"
+        return interval(self.bounds, self.places, sign=not isinstance(self.claim, ThresholdClaim))
 
     def range(self) -> str:
         """`0.21 to 0.45`: the interval in a sentence."""
@@ -69,29 +82,35 @@ class EstimateText:
         return f"{abs(self.mean):,.{self.places}f} {self.unit}".rstrip()
 
     def by(self) -> str:
-        """`better by 0.33 pp`."""
-        if self.row.mean == 0:
-            return "no difference"
-        return f"{'better' if self.row.mean > 0 else 'worse'} by {self.size()}"
+        """`better by 0.33 pp`; in a line `better by 0.33 pp [+0.21, +0.45]`."""
+        wording = "no difference"
+        if self.row.mean != 0:
+            wording = f"{'better' if self.row.mean > 0 else 'worse'} by {self.size()}"
+        return self.with_interval(wording)
 
     def number(self) -> str:
-        """`+0.29 [-0.11, +0.69]`; says so if less is better. Empty without a value."""
+        """`+0.29 [-0.11, +0.69]`, in a line `+0.29 pp [-0.11, +0.69]`; says so if less is better. Empty without a value."""
         if math.isnan(self.mean):
             return ""
-        behind = self.brackets if self.bracketed else self.unit
+        behind = {"short": self.brackets, "sentence": self.unit, "line": self.with_interval(self.unit)}[self.form]
         return f"{signed(self.mean, self.places)} {behind}".rstrip() + (" (less is better)" if self.less_is_better else "")
 
     def plain(self) -> str:
         """`-1.05 [-1.80, -0.30]`: the value and its interval, whatever the kind of claim."""
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
-            return f"{self.scale * self.mean:.3g} [{self.range().replace(' to ', ', ')}]"
+            return f"{self.scale * self.mean:.3g} {self.brackets}".rstrip()
         if isinstance(self.claim, ThresholdClaim):
             return f"{self.mean:,.{self.places}f} {self.brackets}".rstrip()
         return f"{signed(self.mean, self.places)} {self.brackets}".rstrip()
 
+    def with_interval(self, wording: str) -> str:
+        """`wording`, in a line followed by the interval."""
+        return " ".join(filter(None, [wording, self.brackets])) if self.form == "line" else wording
+
     def within(self) -> str:
-        """`within ±0.25 pp (p .009)`."""
-        return f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
+        """`within ±0.25 pp (p .009)`; in a line `within ±0.25 pp (p .009): +0.02 pp [-0.10, +0.14]`."""
+        wording = f"within ±{self.margin:g} {self.unit}".rstrip() + self.in_brackets(self.row.p_equivalence)
+        return f"{wording}: {self.number()}" if self.form == "line" else wording
 
     def behind(self) -> str:
         """`, by less than 0.25 pp`: by how much a dose outside the range may be better than those inside."""
@@ -124,6 +143,8 @@ class EstimateText:
         change = f"{self.scale * abs(self.row.mean):.3g} {self.unit}".rstrip()
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
-            return f"{'better' if self.mean < 0 else 'worse'} by {change} {where}"
-        wording = f"{change} {'more' if self.mean < 0 else 'less'} {where} than up to it"
+            changed = f"{'better' if self.mean < 0 else 'worse'} by {change}"
+            return f"{self.with_interval(changed)} {where}"
+        changed = f"{change} {'more' if self.mean < 0 else 'less'}"
+        wording = f"{self.with_interval(changed)} {where} than up to it"
         return f"{wording} (less is better)" if self.less_is_better else wording

@@ -19,7 +19,7 @@ from harness.experiment.claims import (
     RangeClaim,
     ThresholdClaim,
 )
-from harness.reporting.phrases.estimates import EstimateText, confidence
+from harness.reporting.phrases.estimates import EstimateText, confidence, p_value
 from harness.reporting.phrases.numbers import difference_unit, listed, plural
 from harness.tasks.protocol import Metric
 
@@ -48,6 +48,7 @@ UNTESTED: Mapping[str, str] = {
     model.SAME_CASES: "no test: all cases are the same",
 }
 AGAINST = "p against"
+BOUNDS = ("no_gain", "no_loss")
 LOST = ("failed: ", "diverged: ", "not measured: ")
 
 
@@ -58,16 +59,18 @@ def deciding_p(row: Estimate, alpha: float) -> tuple[str, float]:
     return "p", row.p_adjusted
 
 
-def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | None = None, chosen: str = "") -> str:
+def outcome(
+    verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | None = None, chosen: str = "", alpha: float | None = None
+) -> str:
     """The result in short: `better by 0.33 pp`; for a list the number of rows by verdict. Then runs lost after the deciding look.
 
     `next_look`: seeds of the next look; shown instead of the number of seeds that would settle the claim. `chosen`: how the
-    variants were chosen (`phrases.as_chosen`).
+    variants were chosen (`phrases.as_chosen`). `alpha` as in `part`.
     """
     if not verdict.rows:
         return "no look yet"
     if len(verdict.rows) == 1:
-        wording = part(verdict, verdict.rows[0], metrics, settle=not verdict.open)
+        wording = part(verdict, verdict.rows[0], metrics, settle=not verdict.open, alpha=alpha)
     else:
         words = [row.verdict for row in verdict.rows]
         wording = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
@@ -76,10 +79,41 @@ def outcome(verdict: Verdict, metrics: Mapping[str, Metric], next_look: int | No
     return "; ".join(filter(None, [wording, *lost_later(verdict), chosen]))
 
 
-def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True) -> str:
-    """The result of one row. `settle`: add how many seeds would settle an inconclusive one."""
-    wording = ", ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), over_cases(row)]))
-    return "; ".join([wording, *_prospects(row, settle)])
+def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle: bool = True, alpha: float | None = None) -> str:
+    """The result of one row. `settle`: add how many seeds would settle an inconclusive one.
+
+    `alpha`: of the plan; with it the result is a whole line: `better by 0.33 pp [+0.21, +0.45], n 5, p .004`.
+    """
+    if alpha is None:
+        told = "; ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), *_untested(row)]))
+        wording = ", ".join(filter(None, [told, over_cases(row)]))
+        return "; ".join([wording, *_prospects(row, settle)])
+    words = _words(verdict, EstimateText(row, verdict.claim, metrics, "line"))
+    wording = ", ".join(filter(None, [words, _counted(row), _tested(verdict, row, alpha)])) if words else ""
+    return "; ".join(filter(None, [wording, *_untested(row), *_prospects(row, settle)]))
+
+
+def _counted(row: Estimate) -> str:
+    """`n 5`, `n 5 of 6`, `n 5 and 6 runs`, `over 1,319 cases`; empty for an estimate of nothing."""
+    if row.cases is not None or not row.n:
+        return over_cases(row)
+    if row.runs:
+        return f"n {counted_runs(row.runs)}"
+    return f"n {row.n:,d}" + (f" of {row.n + row.absent:,d}" if row.absent else "")
+
+
+def _tested(verdict: Verdict, row: Estimate, alpha: float) -> str:
+    """`p .004` of the test that decided the row, or would; empty if there is none, or if the words have it."""
+    kind = getattr(verdict.claim, "kind", "")
+    if _negligible(row, verdict.claim) or (kind in BOUNDS and row.verdict == "supported"):
+        return ""
+    name, p = deciding_p(row, alpha)
+    if row.verdict == "inconclusive" and not math.isnan(row.p_equivalence):
+        if kind in BOUNDS:
+            name, p = "p of the bound", row.p_equivalence
+        elif kind == "equivalent" or getattr(verdict.claim, "sign", "") == "negligible":
+            name, p = "p of equivalence", row.p_equivalence
+    return "" if math.isnan(p) else f"{name} {p_value(p)}"
 
 
 def _prospects(row: Estimate, settle: bool = True) -> list[str]:
@@ -95,25 +129,27 @@ def _prospects(row: Estimate, settle: bool = True) -> list[str]:
 
 
 def _words(verdict: Verdict, estimate: EstimateText) -> str:
-    """The estimate as text, and why it has no test."""
-    claim, row = verdict.claim, estimate.row
-    # This is the p value of the claim, which does not refute it.
-    shown = estimate.in_brackets(math.nan if row.verdict == "refuted" else row.p_adjusted)
+    """The estimate as text."""
+    claim, row, line = verdict.claim, estimate.row, estimate.form == "line"
+    # This is the p value of the claim, which does not refute it; in a line it is behind the estimate.
+    shown = estimate.in_brackets(math.nan if line or row.verdict == "refuted" else row.p_adjusted)
     match claim:
         case RangeClaim():
-            wording = _optima(verdict) + estimate.behind() + shown
+            found = estimate.number() if line else ""
+            inside = f"inside minus outside {found}" if found else ""
+            return ": ".join(filter(None, [_optima(verdict) + estimate.behind() + shown, inside]))
         case DeclineClaim() | ProportionClaim():
-            wording = estimate.slope(claim) + shown
+            return estimate.slope(claim) + shown
         case ThresholdClaim():
-            wording = estimate.against(claim)
+            return estimate.against(claim)
         case _ if row.verdict == "inconclusive" or isinstance(claim, ContrastClaim):
-            wording = estimate.within() if _negligible(row, claim) else estimate.number()
+            return estimate.within() if _negligible(row, claim) else estimate.number()
         case ComparisonClaim(kind="no_gain" | "no_loss") if row.verdict == "supported":
             change = "gain" if claim.kind == "no_gain" else "loss"
-            wording = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
+            bound = f"{estimate.number()}, no {change} of {claim.margin:g} {estimate.unit}".rstrip()
+            return bound + (estimate.in_brackets(row.p_equivalence) if line else "")
         case _:
-            wording = estimate.within() if _negligible(row, claim) else estimate.by()
-    return "; ".join(filter(None, [wording, *_untested(row)]))
+            return estimate.within() if _negligible(row, claim) else estimate.by()
 
 
 def over_cases(row: Estimate) -> str:
@@ -133,8 +169,8 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
         parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics)}" for row in verdict.rows]
         return f"{'; '.join([*parts, *ending])}."
     (row,) = verdict.rows
-    estimate = EstimateText(row, verdict.claim, metrics, bracketed=False)
-    wording = [_words(verdict, estimate)]
+    estimate = EstimateText(row, verdict.claim, metrics, "sentence")
+    wording = ["; ".join(filter(None, [_words(verdict, estimate), *_untested(row)]))]
     if estimate.bounds is not None:
         wording.append(f"{confidence(row.level)} {estimate.range()}")
     if row.cases is not None:

@@ -10,6 +10,7 @@ from examples import ACCURACY, comparison
 from pydantic import TypeAdapter
 
 from harness.analysis.verdicts import Estimate, Verdict
+from harness.analysis.verdicts.model import CaseFacts
 from harness.experiment.claims import Claim
 from harness.reporting import phrases
 from harness.tasks.protocol import Metric
@@ -61,6 +62,7 @@ CONTRAST = {
     "sign": "positive",
     "margin": 0.25,
 }
+UNSETTLED = "+0.29 pp [-0.11, +0.69], n 5, {}; 6 to 17 fresh seeds would settle it"
 DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
 
 
@@ -174,6 +176,73 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
 )
 def test_what_follows_a_verdicts_word(given: Verdict, words: str) -> None:
     assert phrases.outcome(given, METRICS) == words
+
+
+SLOPE: dict[str, Any] = {"over": None, "mean": 4.98, "interval": (3.1, 6.9), "p_equivalence": nan}
+UNSURE: dict[str, Any] = {"verdict": "inconclusive", "mean": 0.29, "interval": (-0.11, 0.69), "p_adjusted": 0.089}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (verdict(IMPROVES), "better by 0.33 pp [+0.21, +0.45], n 5, p .003"),
+        (verdict(IMPROVES, row(absent=1)), "better by 0.33 pp [+0.21, +0.45], n 5 of 6, p .003"),
+        (verdict(IMPROVES, row(runs=(5, 6))), "better by 0.33 pp [+0.21, +0.45], n 5 and 6 runs, p .003"),
+        (
+            verdict(IMPROVES, row(n=1319, cases=CaseFacts(1319, 3, 40, False))),
+            "better by 0.33 pp [+0.21, +0.45], over 1,319 cases in 40 groups and 3 seeds, p .003",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="equivalent", p_equivalence=0.0093)),
+            "within ±0.25 pp (p .009): +0.33 pp [+0.21, +0.45], n 5",
+        ),
+        (verdict(IMPROVES, row(**UNSURE, seeds_needed=(6, 17))), UNSETTLED.format("p .089")),
+        (
+            verdict({**IMPROVES, "kind": "equivalent"}, row(**UNSURE, seeds_needed=(6, 17), p_equivalence=0.4)),
+            UNSETTLED.format("p of equivalence .400"),
+        ),
+        (
+            verdict({**IMPROVES, "kind": "no_gain"}, row(**UNSURE, seeds_needed=(6, 17), p_equivalence=0.4)),
+            UNSETTLED.format("p of the bound .400"),
+        ),
+        (
+            verdict({**IMPROVES, "kind": "equivalent"}, row(verdict="refuted", p_contrary=0.002)),
+            "better by 0.33 pp [+0.21, +0.45], n 5, p against .002",
+        ),
+        (
+            verdict({**IMPROVES, "kind": "no_loss"}, row(p_equivalence=0.0004)),
+            "+0.33 pp [+0.21, +0.45], no loss of 0.25 pp (p <.001), n 5",
+        ),
+        (
+            verdict(LOSS, row(verdict="inconclusive", mean=0.02, interval=(-0.0112, 0.0512))),
+            "-0.0200 nats [-0.0512, +0.0112] (less is better), n 5, p .003",
+        ),
+        (verdict(CONTRAST, row(over=None)), "+0.33 pp [+0.21, +0.45], n 5, p .003"),
+        (
+            verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))),
+            "reaches 87.10 %, at least 86.97: [86.90, 87.30], n 5, p .003",
+        ),
+        (
+            verdict(RANGE, row(over=None, p_equivalence=nan), optima=("0.1", "0.2")),
+            "0.1 or 0.2 may be best: inside minus outside +0.33 pp [+0.21, +0.45], n 5, p .003",
+        ),
+        (verdict(DECLINE, row(**SLOPE)), "worse by 4.98 pp [3.1, 6.9] for each 1 of dropout beyond 0.5, n 5, p .003"),
+        (
+            verdict(GAIN, row(**{**SLOPE, "mean": 3.1e-7, "interval": (1e-7, 5e-7)})),
+            "0.31 pp less [0.1, 0.5] for each million parameters beyond 32 than up to it, n 5, p .003",
+        ),
+        (
+            verdict(IMPROVES, row(**{**UNSURE, "p_adjusted": nan}, notes=("fewer than 3 seeds",), n=2)),
+            "+0.29 pp [-0.11, +0.69], n 2; no test with fewer than 3 seeds",
+        ),
+        (
+            verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=("diverged: leaky_relu seed 3",))),
+            "diverged: leaky_relu seed 3",
+        ),
+    ],
+)
+def test_a_line_has_difference_interval_n_and_p(given: Verdict, line: str) -> None:
+    assert phrases.outcome(given, METRICS, alpha=0.05) == line
 
 
 def test_while_a_look_is_to_come_it_takes_the_place_of_fresh_seeds() -> None:
