@@ -24,6 +24,7 @@ from harness.reporting.phrases.numbers import (
     signed,
     spread,
 )
+from harness.reporting.phrases.paper import better_heading, paper_note
 from harness.reporting.phrases.plans import (
     CHANGED,
     RESUMED,
@@ -98,6 +99,7 @@ __all__ = [
     "amendment",
     "as_chosen",
     "axis",
+    "better_heading",
     "claim",
     "clock",
     "command",
@@ -138,6 +140,7 @@ __all__ = [
     "outcome",
     "over_cases",
     "p_value",
+    "paper_note",
     "part",
     "plural",
     "power",
