@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness.reporting import phrases
-from harness.reporting.pages import search_pictures, search_summary, summary
+from harness.reporting.pages import paper, search_pictures, search_summary, summary
 from harness.reporting.pages.curve_data import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
 from harness.reporting.pages.report_data import ReportData
@@ -77,6 +77,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         versions=version_table(plan),
         changed=[version for version in versions(plan) if version.code.changes],
         other_commits=other_commits(plan, report.origins),
+        paper=paper.rendered(report),
         trust=trust_table(report),
         runs=run_table(report),
         commits=commits(report),
@@ -95,7 +96,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
-        formats=("report.md", "table.tex", "runs.csv", "verdicts.json"),
+        formats=("report.md", "table.tex", "table_paper.tex", "runs.csv", "verdicts.json"),
     )
 
 
@@ -136,7 +137,7 @@ def rendered(template: str, **values: Any) -> str:
     """A page with style, script and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    style, script = asset("style.css") + asset("chart.css"), chart_script() + asset("page.js")
+    style, script = asset("style.css") + asset("chart.css"), chart_script() + asset("page.js") + asset("copy.js")
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
 
