@@ -92,6 +92,7 @@ def test_a_report_is_written_that_no_scoreboard_lists(table: Path, capsys: pytes
         "index.html",
         "report.md",
         "table.tex",
+        "table_paper.tex",
         "runs.csv",
         "verdicts.json",
         "figures",

@@ -24,8 +24,8 @@ from harness.reporting.tables.sources import Sources
 if TYPE_CHECKING:
     from harness.reporting.pages.report_data import ReportData
 
-WIDEST = 84  # characters of a row, with which a table in footnotesize fits a page of text
-GAP = 2  # characters between columns
+# In points, about, of 8 pt Computer Modern: the text's width in `article`, and what characters and the gap of two columns take.
+WIDEST, GAP, NARROW, WIDE, OTHER = 345.0, 8.0, 2.6, 6.7, 4.4
 BASELINE = ("baseline",)  # the note of its row
 
 
@@ -165,9 +165,14 @@ def _columns(each: Measured, rows: Sequence[Row], *, grouped: bool, compared: bo
     return [values, Column("difference", "right", unit=unit, cells=cells, group=group)]
 
 
-def _width(columns: Sequence[Column]) -> int:
+def _width(columns: Sequence[Column]) -> float:
+    """About how many points the table is wide."""
     texts = [[column.title, *(" ".join((cell.text, *cell.notes)) for cell in column.cells)] for column in columns]
-    return sum(max(map(len, own)) + GAP for own in texts)
+    return sum(max(map(_points, own)) + GAP for own in texts) - GAP
+
+
+def _points(text: str) -> float:
+    return sum(NARROW if letter in " .,:;'()[]ijlt" else WIDE if letter in "mwMW%±+-↑↓✓" else OTHER for letter in text)
 
 
 def _settings(plan: Plan, words: tuple[str, str]) -> list[Column]:
