@@ -88,7 +88,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         unclaimed=summary.unclaimed(report),
         existing=report.existing is not None,
         images=_images(report.folder, pictures, get_args(Section)),
-        curves=packed(report.curves) if report.curves["metrics"] else "",
+        curves=packed(report.curves) if report.has_curves and report.curves["metrics"] else "",
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),
         flags=report.flags,
@@ -99,7 +99,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
-        formats=("report.md", "table.tex", "runs.csv", "verdicts.json"),
+        formats=("report.md", "table.tex", "runs.csv", "curves.json", "verdicts.json"),
     )
 
 
