@@ -1,4 +1,4 @@
-"""Epochs of runs -> the data of live learning curves (`templates/chart.js` states their form), and of curves.json."""
+"""Epochs of runs -> the data of live learning curves; `templates/chart.js` states their form."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 X = "epoch"
-IDENTITY = ("id", "variant", "seed", "state", X)
 BROKEN = ("failed", "diverged")
-DIGITS = 5  # significant ones of every value
 
-MOST_LINES = 240  # with more runs, each variant is a mean and a range
-MOST_VALUES = 270_000  # of all lines and metrics together: about 0.6 MB in a page
-FEWEST_POINTS = 40  # of a line; with too many metrics, the last of them are left out
+DIGITS = 5  # significant ones of every value
+ALL_DIGITS = 1e15  # up to here, all digits before the point are kept
+
+MOST_LINES = 240  # with more runs each variant is a mean and a range; more variants are left out
+MOST_VALUES = 260_000  # of all lines and metrics together: about 0.6 MB in a page
+FEWEST_POINTS = 40  # of a line; rather than fewer, the last metrics are left out
 
 
 def curve_data(
@@ -33,33 +34,34 @@ def curve_data(
     """The data of `lineChart`; JSON values.
 
     `epochs`: a row per run and epoch with id, variant, seed, state, epoch and a column per metric (`load_curves`); `metrics`: the
-    declared ones, shown first; `variants`: all of the plan in order, which decides their colours; `claimed`: metrics that claims
-    are about, all others are exploratory. Means are over the runs that neither failed nor diverged, up to the epoch that all of
-    them have reached. Where it would be too much, only some epochs are kept, which `note` says.
+    declared ones, shown first; `variants`: all of the plan in order, which decides their colours; `claimed`: the metrics that
+    claims are about, all others are exploratory. Means are over the runs that neither failed nor diverged, up to the epoch that
+    all of them have reached. What would be too much for a page is left out, which `note` says.
     """
-    lost = epochs["state"].isin(BROKEN)
-    present = [variant for variant in variants if variant in set(epochs["variant"].unique())]
-    aggregated = int(epochs["id"].nunique()) > MOST_LINES
-    notes = []
+    epochs = epochs.astype({"id": "category", "variant": "category", "state": "category"})
+    there = set(epochs["variant"].unique())
+    present = [variant for variant in variants if variant in there]
     shown = present[:MOST_LINES]
+    notes = []
     if len(shown) < len(present):
-        notes.append(f"the first {len(shown)} of {len(present)} variants")
+        notes.append(f"the first {len(shown)} of {len(present):,d} variants")
         epochs = epochs[epochs["variant"].isin(shown)]
-    names = recorded(epochs, metrics)
-    lines = 3 * len(shown) if aggregated else int(epochs["id"].nunique()) + len(shown)
-    most = max(MOST_VALUES // max(lines * FEWEST_POINTS, 1), 1)
-    if len(names) > most:
-        notes.append(f"{most} of {len(names)} metrics")
-        names = names[:most]
-    kept, every = thinned(epochs, MOST_VALUES // max(lines * len(names), 1))
-    if every > 1:
-        notes.append(f"every {every} epochs and the last one of each line")
-    if aggregated and lost.any():
-        notes.append(f"{phrases.plural(int(epochs.loc[lost, 'id'].nunique()), 'failed or diverged run')} left out")
+    runs = int(epochs["id"].nunique())
+    aggregated = runs > MOST_LINES
+    lines = 3 * len(shown) if aggregated else runs + len(shown)
+    every_name = recorded(epochs, metrics)
+    names = every_name[: max(MOST_VALUES // max(lines * FEWEST_POINTS, 1), 1)]
+    if len(names) < len(every_name):
+        notes.append(f"the first {len(names)} of {len(every_name)} metrics")
+    kept, step = thinned(epochs, MOST_VALUES // max(lines * len(names), 1))
+    if step > 1:
+        notes.append(f"only every {step} epochs and the last of each run")
+    if aggregated and (lost := int(epochs.loc[epochs["state"].isin(BROKEN), "id"].nunique())):
+        notes.append(f"without {phrases.plural(lost, 'failed or diverged run')}")
     styles, places = line_styles(variants), {variant: place for place, variant in enumerate(shown)}
     return {
         "x": X,
-        "metrics": {name: described(name, metrics.get(name), name not in claimed) for name in names},
+        "metrics": {name: described(name, metrics.get(name), name in claimed) for name in names},
         "variants": [
             {
                 "name": variant,
@@ -70,7 +72,7 @@ def curve_data(
             for variant in shown
         ],
         "lines": [] if aggregated else list(_runs(kept, names, places)),
-        "means": list(_means(epochs, kept, names, places, ranges=aggregated)),
+        "means": list(_means(kept, names, places, ranges=aggregated)),
         "aggregated": aggregated,
         "note": "; ".join(notes) or None,
     }
@@ -84,79 +86,92 @@ def packed(data: Mapping[str, Any]) -> str:
 
 
 def recorded(epochs: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
-    """The names of all columns with a finite number: declared metrics first."""
+    """The names of all columns with a finite number, declared metrics first."""
     import numpy as np
 
-    numeric = [name for name in epochs.select_dtypes("number").columns if name not in IDENTITY]
-    found = [name for name in numeric if np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan)).any()]
+    columns = [name for name in epochs.select_dtypes("number").columns if name not in ("seed", X)]
+    found = [name for name in columns if np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan)).any()]
     return [name for name in metrics if name in found] + [name for name in found if name not in metrics]
 
 
-def described(name: str, metric: Metric | None, exploratory: bool) -> dict[str, Any]:
+def described(name: str, metric: Metric | None, claimed: bool) -> dict[str, Any]:
     """A metric for a reader."""
-    label = phrases.label(name)
-    return {
-        "label": label,
-        "unit": metric.unit if metric else "",
-        "better": metric.goal if metric else None,
-        "exploratory": exploratory,
-    }
+    known = {"unit": metric.unit, "better": metric.goal} if metric else {"unit": "", "better": None}
+    return {"label": phrases.label(name), **known, "exploratory": not claimed}
 
 
 def dash_array(dashes: Any) -> str | None:
-    """Matplotlib's dashes as SVG's, for lines 2 wide; None for a solid line."""
+    """Matplotlib's dashes as SVG's, for lines 2 px wide; None for a solid line."""
     return " ".join(f"{2 * length:g}" for length in dashes[1]) if isinstance(dashes, tuple) else None
 
 
 def thinned(epochs: pd.DataFrame, points: int) -> tuple[pd.DataFrame, int]:
-    """(rows of at most about `points` epochs with the last ones of each run, every how many epochs)."""
+    """(the rows of about `points` epochs and the last ones of each run, every how many epochs they are)."""
     xs = sorted(epochs[X].unique())
-    every = max(math.ceil(len(xs) / max(points, 1)), 1)
-    if every == 1:
+    step = max(math.ceil(len(xs) / max(points, 1)), 1)
+    if step == 1:
         return epochs, 1
-    last = epochs.index.isin(epochs.groupby("id", sort=False, observed=True).tail(1).index)
-    return epochs[epochs[X].isin(xs[::every]) | last], every
+    last = ~epochs["id"].duplicated(keep="last")
+    return epochs[epochs[X].isin(xs[::step]) | last], step
 
 
 def values(column: pd.Series) -> list[float | None]:
-    """Numbers of 5 significant digits; None where there is no finite one."""
-    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in column.astype(float).tolist()]
+    """The numbers, shortened; None where there is no finite one."""
+    return [shortened(value) if math.isfinite(value) else None for value in column.astype(float).tolist()]
+
+
+def shortened(value: float) -> float:
+    """The number in 5 significant digits, large ones and whole ones in all digits before the point."""
+    if abs(value) < ALL_DIGITS and (value.is_integer() or abs(value) >= 10 ** (DIGITS - 1)):
+        return round(value)
+    return float(f"{value:.{DIGITS}g}")
+
+
+def mean_and_range(epochs: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """(variant, n, frame) of each variant with runs that neither failed nor diverged.
+
+    n is their number. The frame has a row per epoch that all of them have reached and columns (metric, mean | min | max), NaN
+    where a run has no value.
+    """
+    whole = epochs[~epochs["state"].isin(BROKEN)]
+    for variant, own in whole.groupby("variant", sort=False, observed=True):
+        n = int(own["id"].nunique())
+        grouped = own.groupby(X)
+        found = grouped[list(names)].agg(["mean", "min", "max", "count"])
+        found = found[(grouped.size() == n).to_numpy()]
+        for name in names:
+            complete = found[name, "count"] == n
+            for kind in ("mean", "min", "max"):
+                found[name, kind] = found[name, kind].where(complete)
+        yield str(variant), n, found
 
 
 def _runs(epochs: pd.DataFrame, names: Sequence[str], places: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     for run_id, own in epochs.groupby("id", sort=False, observed=True):
-        first = own.iloc[0]
+        variant, seed, state = own[["variant", "seed", "state"]].iloc[0]
         y = {name: values(own[name]) for name in names if own[name].notna().any()}
-        identity = {
-            "variant": places[first["variant"]],
-            "seed": int(first["seed"]),
+        yield {
+            "variant": places[variant],
+            "seed": int(seed),
             "run": str(run_id),
-            "state": str(first["state"]),
+            "state": state,
+            "x": [shortened(float(x)) for x in own[X]],
+            "y": y,
         }
-        yield {**identity, "x": own[X].tolist(), "y": y}
 
 
-def _means(
-    epochs: pd.DataFrame, kept: pd.DataFrame, names: Sequence[str], places: Mapping[str, int], *, ranges: bool
-) -> Iterator[dict[str, Any]]:
-    """Of each variant with more than one run that neither failed nor diverged; `ranges`: of each, with lowest and highest."""
-    whole = kept[~kept["state"].isin(BROKEN)]
-    runs = whole.groupby("variant", observed=True)["id"].nunique()
-    for variant, own in whole.groupby("variant", sort=False, observed=True):
-        n = int(runs[variant])
+def _means(epochs: pd.DataFrame, names: Sequence[str], places: Mapping[str, int], *, ranges: bool) -> Iterator[dict[str, Any]]:
+    """The means of variants with several runs; `ranges`: of all variants, with their lowest and highest values."""
+    for variant, n, found in mean_and_range(epochs, names):
         if n < 2 and not ranges:
             continue
-        grouped = own.groupby(X)
-        common = grouped["id"].nunique() == n
-        xs = common.index[common]
-        line: dict[str, Any] = {"variant": places[variant], "x": xs.tolist(), "n": n, "y": {}}
-        line |= {"low": {}, "high": {}} if ranges else {}
-        for name in names:
-            if not own[name].notna().any():
-                continue
-            every = grouped[name].agg(["mean", "min", "max", "count"]).loc[xs]
-            every = every.where(every["count"] == n)
-            line["y"][name] = values(every["mean"])
-            if ranges:
-                line["low"][name], line["high"][name] = values(every["min"]), values(every["max"])
+        own = [name for name in names if found[name, "mean"].notna().any()]
+        line: dict[str, Any] = {
+            "variant": places[variant],
+            "x": [shortened(float(x)) for x in found.index],
+            "n": n,
+            "y": {name: values(found[name, "mean"]) for name in own},
+        }
+        if ranges:
+            line |= {key: {name: values(found[name, kind]) for name in own} for key, kind in (("low", "min"), ("high", "max"))}
         yield line
