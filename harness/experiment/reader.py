@@ -114,7 +114,8 @@ class Reader:
             return None
         for key in NOT_BESIDE_SEARCH:
             if beside := self.composed.fields.get(key):
-                message = f"{key} beside search; only question, source, tags, task, config, resources, margin, alpha and profiles are allowed"
+                allowed = "question, source, tags, task, config, resources, margin, alpha and profiles"
+                message = f"{key} beside search; only {allowed} are allowed"
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)

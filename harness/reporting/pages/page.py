@@ -62,6 +62,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
     claims = claim_results(report)
     return rendered(
         "page.html.j2",
+        ("copy.js",),
         plan=plan,
         name=plan.name,
         question=plan.question,
@@ -137,11 +138,11 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
     )
 
 
-def rendered(template: str, **values: Any) -> str:
-    """A page with style, script and a content security policy that allows only these."""
+def rendered(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
+    """A page with style, scripts (`page.js` and those given) and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    style, script = asset("style.css") + asset("chart.css"), chart_script() + asset("page.js") + asset("copy.js")
+    style, script = asset("style.css") + asset("chart.css"), chart_script() + "".join(map(asset, ("page.js", *scripts)))
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
 

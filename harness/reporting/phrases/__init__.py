@@ -45,6 +45,7 @@ from harness.reporting.phrases.plans import (
     shared_settings,
     stage,
     table_note,
+    trained,
 )
 from harness.reporting.phrases.power import power, underpowered
 from harness.reporting.phrases.registration import (
@@ -169,6 +170,7 @@ __all__ = [
     "statement",
     "table_note",
     "to_claim",
+    "trained",
     "underpowered",
     "unmet",
     "word",
