@@ -107,9 +107,11 @@ def thinned(curves: Sequence[Mapping[str, Any] | None]) -> tuple[list[dict[str, 
     """(the lines of each plan's curves, the most points of a line): of longer lines evenly spaced ones, and the last one."""
     columns = sum(len(line["y"]) * 3 + 1 for each in curves if each for line in each["lines"])
     points = max(min(MOST_VALUES // max(columns, 1), MOST_POINTS), FEWEST_POINTS)
-    return [
-        each and {"metrics": each["metrics"], "lines": [_line(line, points) for line in each["lines"]]} for each in curves
-    ], points
+    found = [
+        {"metrics": each["metrics"], "lines": [_line(line, points) for line in each["lines"]]} if each else None
+        for each in curves
+    ]
+    return found, points
 
 
 def _line(line: Mapping[str, Any], points: int) -> dict[str, Any]:

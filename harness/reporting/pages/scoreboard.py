@@ -210,6 +210,7 @@ def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
 
 def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
     """The page; deterministic. `linked`: names of plans and searches with a report."""
+    everything: list[PlanRow | SearchRow] = [*rows, *searches]
     claimed = [each for each in rows if not each.rehearsal]
     late = [_part(each, evidence=False) for each in claimed]
     own = [_part(each, evidence=True) for each in claimed]
@@ -228,9 +229,9 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
         tally=[(word, words[word]) for word in WORDS if words[word]],
         expected=expected_false([line.alpha for line in lines if not isnan(line.p)], words["supported"]),
         searches=searches,
-        tasks=sorted({row.task for row in (*rows, *searches)} - {""}),
-        words=[word for word in (*WORDS, "exploratory") if any(word in verdicts(row) for row in (*rows, *searches))],
-        tags=sorted({tag for row in (*rows, *searches) for tag in row.tags}),
+        tasks=sorted({row.task for row in everything} - {""}),
+        words=list(dict.fromkeys(word for row in everything for word in verdicts(row))),
+        tags=sorted({tag for row in everything for tag in row.tags}),
         verdicts=verdicts,
         errors=errors,
         linked=linked,
