@@ -107,11 +107,8 @@ def thinned(curves: Sequence[Mapping[str, Any] | None]) -> tuple[list[dict[str, 
     """(the lines of each plan's curves, the most points of a line): of longer lines evenly spaced ones, and the last one."""
     columns = sum(len(line["y"]) * 3 + 1 for each in curves if each for line in each["lines"])
     points = max(min(MOST_VALUES // max(columns, 1), MOST_POINTS), FEWEST_POINTS)
-    found = [
-        {"metrics": each["metrics"], "lines": [_line(line, points) for line in each["lines"]]} if each else None
-        for each in curves
-    ]
-    return found, points
+    lines = [[_line(line, points) for line in each["lines"]] if each else [] for each in curves]
+    return [{"metrics": each["metrics"], "lines": own} if each else None for each, own in zip(curves, lines, strict=True)], points
 
 
 def _line(line: Mapping[str, Any], points: int) -> dict[str, Any]:

@@ -9,13 +9,6 @@ function cell(tag, text, more = {}) {
   return made;
 }
 
-// Significant digits enough for the spread: 93.04, 0.3533.
-function shownValue(value, spread) {
-  const size = Math.abs(spread ?? value) || 1;
-  const places = Math.min(Math.max(1 - Math.floor(Math.log10(size)), 0), 8);
-  return value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
-}
-
 // [{plan, variant, place}] for what the address names; names that no plan has are left out.
 function chosenRows(data) {
   const plans = new Map(data.plans.map((plan) => [plan.name, plan]));
@@ -54,46 +47,61 @@ function metricsOf(plan) {
   return Object.fromEntries(Object.entries(plan.metrics).map(([name, metric]) => [metricKey(metric), name]));
 }
 
-function fillTable(rows, redraw) {
+// [n, mean, sd, low, high] of a row; undefined for a metric that its plan does not have.
+function meanOf({ plan, variant }, key) {
+  return variant.means[metricsOf(plan)[key]];
+}
+
+// A column of the table: its heading, and how many decimals it needs: two for percentages, none for counts, else two digits of
+// the narrowest interval.
+function column(rows, key) {
+  const own = rows.filter((row) => meanOf(row, key));
+  const described = own.map(({ plan }) => plan.metrics[metricsOf(plan)[key]]);
+  const goals = new Set(described.map((metric) => metric.better));
+  const arrow = goals.size === 1 ? { maximize: " ↑", minimize: " ↓" }[[...goals][0]] ?? "" : "";
+  const widths = own.map((row) => meanOf(row, key)).map(([, mean, , low, high]) => (high > low ? (high - low) / 2 : Math.abs(mean) / 100));
+  const narrowest = Math.min(...widths.filter((width) => width > 0));
+  const needed = Number.isFinite(narrowest) ? Math.min(Math.max(1 - Math.floor(Math.log10(narrowest)), 0), 8) : 2;
+  return { key, heading: key + arrow, places: described[0].exact ? 0 : described[0].unit === "%" ? 2 : needed };
+}
+
+// `93.04 [92.86, 93.22]`; without an interval where there is none.
+function meanText(found, places) {
+  const [, mean, , low, high] = found ?? [];
+  if (typeof mean !== "number") return "";
+  const text = (value) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+  return high > low ? `${text(mean)} [${text(low)}, ${text(high)}]` : text(mean);
+}
+
+function fillTable(rows, remove) {
   const keys = [...new Set(rows.flatMap(({ plan }) => Object.keys(metricsOf(plan))))];
-  const common = (key) => rows.filter(({ plan }) => key in metricsOf(plan)).length;
-  keys.sort((one, other) => common(other) - common(one));
-  const arrow = (key) => {
-    const goals = new Set(rows.flatMap(({ plan }) => (key in metricsOf(plan) ? [plan.metrics[metricsOf(plan)[key]].better] : [])));
-    return goals.size === 1 ? { maximize: " ↑", minimize: " ↓" }[[...goals][0]] ?? "" : "";
-  };
-  const table = document.getElementById("chosen");
+  const columns = keys.map((key) => column(rows, key));
+  const having = ({ key }) => rows.filter((row) => meanOf(row, key)).length;
+  columns.sort((one, other) => having(other) - having(one));
+  const heading = (text, words) => cell("th", text, { scope: "col", class: words ? "words" : "" });
   const head = document.createElement("tr");
-  head.append(cell("th", "variant", { scope: "col", class: "words" }), cell("th", "plan", { scope: "col", class: "words" }));
-  head.append(...keys.map((key) => cell("th", key + arrow(key), { scope: "col" })));
-  head.append(...["n", "task", "device", "last run"].map((text) => cell("th", text, { scope: "col", class: text === "n" ? "" : "words" })), cell("td", ""));
+  head.append(heading("variant", true), heading("plan", true), ...columns.map((each) => heading(each.heading)), heading("n"));
+  head.append(...["task", "device", "last run"].map((text) => heading(text, true)));
+  const table = document.getElementById("chosen");
   table.tHead.replaceChildren(head);
-  table.tBodies[0].replaceChildren(...rows.map((row) => {
-    const line = document.createElement("tr");
-    const link = cell("a", row.plan.name, { href: `${encodeURIComponent(row.plan.name)}/index.html` });
-    line.append(cell("th", row.variant.name, { scope: "row" }), cell("td", link, { class: "words" }));
-    const counts = new Set();
-    for (const key of keys) {
-      const [n, mean, , low, high] = row.variant.means[metricsOf(row.plan)[key]] ?? [];
-      if (n) counts.add(n);
-      const spread = low === null || high === null || low === high ? null : (high - low) / 2;
-      const text = typeof mean === "number" ? shownValue(mean, spread) : "";
-      const within = spread && text ? ` [${shownValue(low, spread)}, ${shownValue(high, spread)}]` : "";
-      line.append(cell("td", text + within));
-    }
-    const lost = row.variant.lost ? `, ${row.variant.lost} failed or diverged` : "";
-    line.append(cell("td", `${[...counts].join(" or ") || 0}${lost}`));
-    for (const key of ["task", "device", "date"]) line.append(cell("td", row.plan[key] ?? "", { class: "words" }));
-    const remove = cell("button", "remove", { type: "button", "aria-label": `remove ${row.variant.name} of ${row.plan.name}` });
-    remove.addEventListener("click", () => {
-      const picks = picksOf(location.hash);
-      picks.set(row.plan.name, picks.get(row.plan.name).filter((name) => name !== row.variant.name));
-      keepInAddress(pairsOf(picks));
-      redraw();
-    });
-    line.append(cell("td", remove, { class: "copy" }));
-    return line;
-  }));
+  table.tBodies[0].replaceChildren(...rows.map((row) => tableRow(row, columns, remove)));
+}
+
+function tableRow(row, columns, remove) {
+  const { plan, variant } = row;
+  const button = cell("button", "×", { type: "button", "aria-label": `remove ${variant.name} of ${plan.name}` });
+  button.addEventListener("click", () => remove(row));
+  const name = cell("th", button, { scope: "row", class: "remove" });
+  name.append(` ${variant.name}`);
+  const found = columns.map(({ key }) => meanOf(row, key));
+  const counts = new Set(found.map((own) => own?.[0]).filter(Boolean));
+  const lost = variant.lost ? `, ${variant.lost} failed or diverged` : "";
+  const line = document.createElement("tr");
+  line.append(name, cell("td", cell("a", plan.name, { href: `${encodeURIComponent(plan.name)}/index.html` }), { class: "words" }));
+  line.append(...columns.map(({ places }, place) => cell("td", meanText(found[place], places))));
+  line.append(cell("td", `${[...counts].join(" or ") || 0}${lost}`));
+  line.append(...["task", "device", "date"].map((key) => cell("td", plan[key] ?? "", { class: "words" })));
+  return line;
 }
 
 // The data of `lineChart` for the chosen rows that have curves.
@@ -120,6 +128,12 @@ function chartData(data, rows) {
 async function compareVariants() {
   const data = await unpacked(document.getElementById("compare-data").textContent);
   let chart = null;
+  const remove = ({ plan, variant }) => {
+    const picks = picksOf(location.hash);
+    picks.set(plan.name, picks.get(plan.name).filter((name) => name !== variant.name));
+    keepInAddress(pairsOf(picks));
+    redraw();
+  };
   const redraw = () => {
     const rows = chosenRows(data);
     document.getElementById("none").hidden = rows.length > 0;
@@ -128,7 +142,7 @@ async function compareVariants() {
     if (!rows.length) return;
     const plans = [...new Set(rows.map(({ plan }) => plan))];
     document.getElementById("differences").replaceChildren(...differences(plans).map((line) => cell("li", line)));
-    fillTable(rows, redraw);
+    fillTable(rows, remove);
     document.getElementById("reading").textContent =
       "Mean over completed runs with the 95 % interval of the t distribution over seeds, each for its row alone; ↑ higher is better, ↓ lower is better.";
     const without = rows.filter(({ plan, place }) => !plan.curves?.lines.some((line) => line.variant === place));
