@@ -1,6 +1,6 @@
 // The comparison page: the variants that the address names, as a table and as curves.
 
-const SAME = [["task", "task"], ["data", "data"], ["epochs", "epochs"], ["seeds", "seeds"], ["device", "device"], ["date", "last run"]];
+const SETTINGS = ["task", "data", "epochs", "seeds", "device"];
 
 function cell(tag, text, more = {}) {
   const made = document.createElement(tag);
@@ -26,9 +26,10 @@ function chosenRows(data) {
 // What the chosen plans differ in, as sentences; a metric of one name with two units is two metrics.
 function differences(plans) {
   if (plans.length < 2) return [];
-  const lines = SAME.flatMap(([key, label]) => {
-    const values = plans.map((plan) => plan[key] ?? "unknown");
-    return new Set(values).size > 1 ? [`Different ${label}: ${plans.map((plan, place) => `${values[place]} (${plan.name})`).join(" · ")}`] : [];
+  const lines = SETTINGS.flatMap((key) => {
+    const byValue = new Map();
+    for (const plan of plans) byValue.set(plan[key] ?? "unknown", [...(byValue.get(plan[key] ?? "unknown") ?? []), plan.name]);
+    return byValue.size > 1 ? [`Different ${key}: ${[...byValue].map(([value, own]) => `${value} (${own.join(", ")})`).join(" · ")}`] : [];
   });
   const names = [...new Set(plans.flatMap((plan) => Object.keys(metricsOf(plan))))];
   const missing = names.filter((name) => plans.some((plan) => !(name in metricsOf(plan))));
