@@ -23,7 +23,7 @@ function shownSeries(data, chosen) {
     const raw = kept.map((place) => values[place]);
     const own = { ...line, mean, bold: mean || single(line.variant), x: kept.map((place) => line.x[place]), raw, y: raw, n: counts(line.n, kept), band: null };
     if (chosen.smoothing) own.y = smoothed(raw, chosen.smoothing);
-    if (line.low && line.high) own.band = bandOf(line, chosen, kept);
+    if (line.low?.[chosen.metric]) own.band = bandOf(line, chosen, kept);
     return own;
   };
   const series = [...data.lines.map((line) => made(line, false)), ...data.means.map((line) => made(line, true))];

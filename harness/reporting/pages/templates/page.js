@@ -77,11 +77,6 @@ if (refresh) {
 document.querySelectorAll("figure").forEach(livePicture);
 
 // Learning curves to look into, in place of their pictures; those remain for print.
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
-}
-
 async function showCurves(section) {
   const data = await unpacked(document.getElementById("curve-data").textContent);
   for (const part of document.querySelectorAll("#curves, nav [href='#curves']")) part.hidden = false;
