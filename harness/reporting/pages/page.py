@@ -154,9 +154,8 @@ def asset(name: str) -> str:
 def chart_script() -> str:
     """A script that defines `lineChart` (chart.js), `livePicture` (figure.js) and `unpacked` (unpack.js), and nothing else."""
     parts = "\n".join(map(asset, CHART_SCRIPTS))
-    return (
-        f'"use strict";\nconst {{ lineChart, livePicture }} = (() => {{\n{parts}\nreturn {{ lineChart, livePicture }};\n}})();\n'
-    )
+    names = "{ lineChart, livePicture, unpacked }"
+    return f'"use strict";\nconst {names} = (() => {{\n{parts}\nreturn {names};\n}})();\n'
 
 
 @cache
