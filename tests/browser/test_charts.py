@@ -226,11 +226,15 @@ def test_without_scripts_and_in_print_the_pictures_are_those_of_the_files(browse
 
 def test_choices_outlast_a_reload_of_an_unfinished_report(browser: Browser, page: Path, tmp_path: Path) -> None:
     copy = tmp_path / "index.html"
-    copy.write_text(page.read_text().replace("<body", '<body data-refresh="0.5"'))
+    copy.write_text(page.read_text().replace("<body", '<body data-refresh="3"'))
     browser.open(copy)
+    # While a value is shown, the page stays.
+    browser.value("document.body.insertAdjacentHTML('beforeend', '<p class=tip></p>')")
+    copy.write_text(page.read_text())
     assert browser.value(SHOWN)
     choose(browser, "metric", "train_loss")
     click(browser, "gelu")
+    browser.value("document.querySelector('body > .tip').remove()")
     browser.wait_for_another_load()
     assert browser.value(SHOWN)
     assert lines(browser, "mean") == 2

@@ -11,7 +11,9 @@ from harness.store.records import Store
 
 
 def test_it_holds_mean_range_and_number_of_runs_of_each_variant(store: Store) -> None:
-    plan = planned(store, {"base": BASE, "leaky_relu": [*LEAKY[:3], "failed", "diverged"]}, [comparison("improves", "leaky_relu")])
+    plan = planned(
+        store, {"base": BASE, "leaky_relu": [*LEAKY[:3], "failed", "diverged"]}, [comparison("improves", "leaky_relu")]
+    )
     found = curves_document(gather(store, plan, predictions=False))
     assert (found["schema"], found["plan"], found["question"], found["x"]) == (1, "activations", plan.question, "epoch")
     assert found["variants"] == ["base", "leaky_relu"]

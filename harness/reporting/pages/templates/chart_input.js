@@ -180,7 +180,7 @@ function chartPointer(control) {
     else zoomTo({ ...(axes.includes("x") ? { x: x.map(across.value) } : {}), ...(axes.includes("y") ? { y: [y[1], y[0]].map(up.value) } : {}) });
   });
   svg.addEventListener("pointercancel", () => (drag = null));
-  svg.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && !drag && document.activeElement !== svg && show(null));
+  svg.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && !drag && show(null));
   svg.addEventListener("dblclick", () => zoomTo({ x: null, y: null }));
   svg.addEventListener("wheel", (event) => {
     if (!event.ctrlKey || !state.frame) return;
