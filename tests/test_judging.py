@@ -94,6 +94,7 @@ def test_a_report_is_written_that_no_scoreboard_lists(table: Path, capsys: pytes
         "table.tex",
         "table_paper.tex",
         "runs.csv",
+        "curves.json",
         "verdicts.json",
         "figures",
     }

@@ -10,7 +10,8 @@ from harness.errors import HarnessError
 from harness.reporting.figures.dark import for_dark
 from harness.reporting.figures.style import line_styles
 from harness.reporting.pages.compared import read_curves, thinned
-from harness.reporting.pages.curve_data import dash_array, packed
+from harness.reporting.pages.curve_data import dash_array
+from harness.reporting.pages.packing import squeezed
 from harness.reporting.pages.page import rendered
 
 NAME = "compare.html"
@@ -38,4 +39,4 @@ def render(plans: Sequence[Mapping[str, Any]], reports: Path) -> tuple[str, list
             {"colour": each.colour.lower(), "dark": for_dark(each.colour), "dashes": dash_array(each.dashes)} for each in styles
         ],
     }
-    return rendered("compare.html.j2", ("picks.js", "compare.js"), data=packed(data), refresh=None), errors
+    return rendered("compare.html.j2", ("picks.js", "compare.js"), data=squeezed(data), refresh=None), errors

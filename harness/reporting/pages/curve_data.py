@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
@@ -15,7 +13,10 @@ from harness.reporting.figures.style import line_styles
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+    Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 X = "epoch"
 BROKEN = ("failed", "diverged")
@@ -24,7 +25,7 @@ DIGITS = 5  # significant ones of every value
 ALL_DIGITS = 1e15  # up to here, all digits before the point are kept
 
 MOST_LINES = 240  # with more runs each variant is a mean and a range; more variants are left out
-MOST_VALUES = 260_000  # of all lines and metrics together: about 0.6 MB in a page
+MOST_VALUES = 280_000  # of all lines and metrics together: about 0.6 MB in a page
 FEWEST_POINTS = 40  # of a line; rather than fewer, the last metrics are left out
 
 
@@ -78,13 +79,6 @@ def curve_data(
     }
 
 
-def packed(data: Mapping[str, Any]) -> str:
-    """The data as compressed JSON in base64, which `unpacked` in page.js reads: raw deflate."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    squeezed = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return base64.b64encode(squeezed.compress(text.encode()) + squeezed.flush()).decode()
-
-
 def recorded(epochs: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
     """The names of all columns with a finite number, declared metrics first."""
     import numpy as np
@@ -115,9 +109,9 @@ def thinned(epochs: pd.DataFrame, points: int) -> tuple[pd.DataFrame, int]:
     return epochs[epochs[X].isin(xs[::step]) | last], step
 
 
-def values(column: pd.Series) -> list[float | None]:
+def values(found: Iterable[float]) -> list[float | None]:
     """The numbers, shortened; None where there is no finite one."""
-    return [shortened(value) if math.isfinite(value) else None for value in column.astype(float).tolist()]
+    return [shortened(float(value)) if math.isfinite(value) else None for value in found]
 
 
 def shortened(value: float) -> float:
@@ -127,51 +121,58 @@ def shortened(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def mean_and_range(epochs: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """(variant, n, frame) of each variant with runs that neither failed nor diverged.
+@dataclass(frozen=True)
+class MeanLine:
+    """Of a variant: mean, lowest and highest value of its runs by epoch; NaN where a run has no value."""
 
-    n is their number. The frame has a row per epoch that all of them have reached and columns (metric, mean | min | max), NaN
-    where a run has no value.
-    """
+    variant: str
+    n: int  # runs
+    x: list[float]
+    y: Mapping[str, Mapping[str, Numbers]]  # metric -> mean, low, high
+
+
+def mean_lines(epochs: pd.DataFrame, names: Sequence[str]) -> Iterator[MeanLine]:
+    """Of each variant with runs that neither failed nor diverged, up to the epoch that all of these have reached."""
+    import numpy as np
+
     whole = epochs[~epochs["state"].isin(BROKEN)]
-    for variant, own in whole.groupby("variant", sort=False, observed=True):
-        n = int(own["id"].nunique())
-        grouped = own.groupby(X)
-        found = grouped[list(names)].agg(["mean", "min", "max", "count"])
-        found = found[(grouped.size() == n).to_numpy()]
-        for name in names:
-            complete = found[name, "count"] == n
-            for kind in ("mean", "min", "max"):
-                found[name, kind] = found[name, kind].where(complete)
-        yield str(variant), n, found
+    runs = whole.groupby("variant", observed=True, sort=False)["id"].nunique()
+    grouped = whole.groupby(["variant", X], observed=True, sort=True)
+    size, columns = grouped.size(), grouped[list(names)]
+    count = columns.count()
+    found = {
+        "mean": columns.mean().where(count.eq(size, axis=0)),
+        "low": columns.min().where(count.eq(size, axis=0)),
+        "high": columns.max().where(count.eq(size, axis=0)),
+    }
+    of_variant, xs = (size.index.get_level_values(name) for name in ("variant", X))
+    for variant, n in runs.items():
+        own = np.flatnonzero((of_variant == variant) & (size == n).to_numpy())
+        y = {name: {kind: frame[name].to_numpy(dtype=float)[own] for kind, frame in found.items()} for name in names}
+        yield MeanLine(
+            str(variant), int(n), xs[own].tolist(), {name: of for name, of in y.items() if np.isfinite(of["mean"]).any()}
+        )
 
 
 def _runs(epochs: pd.DataFrame, names: Sequence[str], places: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     for run_id, own in epochs.groupby("id", sort=False, observed=True):
         variant, seed, state = own[["variant", "seed", "state"]].iloc[0]
-        y = {name: values(own[name]) for name in names if own[name].notna().any()}
+        y = {name: values(own[name].astype(float).tolist()) for name in names if own[name].notna().any()}
         yield {
             "variant": places[variant],
             "seed": int(seed),
             "run": str(run_id),
             "state": state,
-            "x": [shortened(float(x)) for x in own[X]],
+            "x": values(own[X].tolist()),
             "y": y,
         }
 
 
 def _means(epochs: pd.DataFrame, names: Sequence[str], places: Mapping[str, int], *, ranges: bool) -> Iterator[dict[str, Any]]:
     """The means of variants with several runs; `ranges`: of all variants, with their lowest and highest values."""
-    for variant, n, found in mean_and_range(epochs, names):
-        if n < 2 and not ranges:
+    for line in mean_lines(epochs, names):
+        if line.n < 2 and not ranges:
             continue
-        own = [name for name in names if found[name, "mean"].notna().any()]
-        line: dict[str, Any] = {
-            "variant": places[variant],
-            "x": [shortened(float(x)) for x in found.index],
-            "n": n,
-            "y": {name: values(found[name, "mean"]) for name in own},
-        }
-        if ranges:
-            line |= {key: {name: values(found[name, kind]) for name in own} for key, kind in (("low", "min"), ("high", "max"))}
-        yield line
+        kinds = {"y": "mean", **({"low": "low", "high": "high"} if ranges else {})}
+        y = {key: {name: values(of[kind]) for name, of in line.y.items()} for key, kind in kinds.items()}
+        yield {"variant": places[line.variant], "x": values(line.x), "n": line.n, **y}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.reporting.pages.curve_data import X, described, mean_and_range, recorded, thinned, values
+from harness.reporting.pages.curve_data import X, described, mean_lines, recorded, thinned, values
 from harness.reporting.pages.report_data import ReportData
 
 SCHEMA = 1
@@ -24,17 +24,13 @@ def curves_document(report: ReportData) -> dict[str, Any]:
     places = {variant: place for place, variant in enumerate(variants)}
     lines = [
         {
-            "variant": places[variant],
-            "x": found.index.tolist(),
-            "n": [n] * len(found),
-            "y": {
-                name: {key: values(found[name, kind]) for key, kind in (("mean", "mean"), ("low", "min"), ("high", "max"))}
-                for name in names
-                if found[name, "mean"].notna().any()
-            },
+            "variant": places[line.variant],
+            "x": line.x,
+            "n": [line.n] * len(line.x),
+            "y": {name: {kind: values(of) for kind, of in kinds.items()} for name, kinds in line.y.items()},
         }
-        for variant, n, found in mean_and_range(kept, names)
-        if len(found)
+        for line in mean_lines(kept, names)
+        if line.x
     ]
     described_metrics = {name: described(name, report.metrics[name], claimed=True) for name in names}
     return {

@@ -54,6 +54,6 @@ def expected_false(alphas: Sequence[float], supported: int) -> str:
         return ""
     return (
         f"{supported:,d} supported among {plural(len(alphas), 'registered claim')} that {'was' if len(alphas) == 1 else 'were'} "
-        f"tested: at most about {float(f"{fsum(alphas):.2g}"):,.10g} are expected to be false, as chance supports a claim that is not true with a "
+        f"tested: at most about {float(f'{fsum(alphas):.2g}'):,.10g} are expected to be false, as chance supports a claim that is not true with a "
         "probability of alpha or less. Of the claims with q up to .05, if any, the expected share of false ones is at most 5 %."
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from harness.reporting import phrases
 from harness.reporting.figures.dark import for_dark
 from harness.reporting.pages import paper, search_pictures, search_summary, summary
-from harness.reporting.pages.curve_data import packed
+from harness.reporting.pages.packing import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
-CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js")
+CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js", "unpack.js")
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
 OPEN = 40  # up to this many trials are shown expanded
 
@@ -154,11 +154,12 @@ def asset(name: str) -> str:
 
 @cache
 def chart_script() -> str:
-    """A script that defines `lineChart` (chart.js) and `livePicture` (figure.js), and nothing else."""
+    """A script that defines `lineChart` (chart.js), `livePicture` (figure.js) and `unpacked` and `inflated` (unpack.js), and nothing
+    else.
+    """
     parts = "\n".join(map(asset, CHART_SCRIPTS))
-    return (
-        f'"use strict";\nconst {{ lineChart, livePicture }} = (() => {{\n{parts}\nreturn {{ lineChart, livePicture }};\n}})();\n'
-    )
+    names = "{ lineChart, livePicture, unpacked, inflated }"
+    return f'"use strict";\nconst {names} = (() => {{\n{parts}\nreturn {names};\n}})();\n'
 
 
 @cache

@@ -127,7 +127,7 @@ function chartData(data, rows) {
 }
 
 async function compareVariants() {
-  const data = await unpacked(document.getElementById("compare-data").textContent);
+  const data = await inflated(document.getElementById("compare-data").textContent);
   let chart = null;
   const remove = ({ plan, variant }) => {
     const picks = picksOf(location.hash);
