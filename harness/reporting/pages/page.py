@@ -154,9 +154,7 @@ def asset(name: str) -> str:
 
 @cache
 def chart_script() -> str:
-    """A script that defines `lineChart` (chart.js), `livePicture` (figure.js) and `unpacked` and `inflated` (unpack.js), and nothing
-    else.
-    """
+    """A script that defines `lineChart` (chart.js), `livePicture` (figure.js), `unpacked` and `inflated` (unpack.js) alone."""
     parts = "\n".join(map(asset, CHART_SCRIPTS))
     names = "{ lineChart, livePicture, unpacked, inflated }"
     return f'"use strict";\nconst {names} = (() => {{\n{parts}\nreturn {names};\n}})();\n'
