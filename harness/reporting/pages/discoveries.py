@@ -7,7 +7,7 @@ from math import fsum, isnan, nan
 
 from harness.analysis.verdicts import Estimate, Verdict
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
-from harness.reporting.phrases import plural
+from harness.reporting.phrases import figure, plural
 
 
 def claim_p(verdict: Verdict, alpha: float) -> float:
