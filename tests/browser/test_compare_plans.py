@@ -16,6 +16,11 @@ from harness.store.records import Store
 pytestmark = pytest.mark.needs(*NAMES)
 
 VISIBLE = "[...document.querySelectorAll('tbody:not([hidden]) th > a')].map((link) => link.textContent)"
+# Resolved when the comparison is drawn.
+SHOWN = """new Promise((done) => {
+  const look = () => document.querySelector("#chart svg") ? done() : requestAnimationFrame(look);
+  look();
+})"""
 # What was written to the clipboard: headless browsers have none to read.
 CLIPBOARD = """
   globalThis.copies = [];
@@ -115,9 +120,7 @@ def test_ticked_variants_of_several_plans_are_side_by_side(browser: Browser, rep
     assert browser.value("document.querySelector('#picked [role=status]').textContent") == "3 variants of 3 plans chosen"
     anchor = browser.value("document.querySelector('#picked a').hash")
     browser.open(reports / "compare.html", anchor=anchor)
-    browser.value(
-        "new Promise((done) => { const look = () => document.querySelector('#chart svg') ? done() : setTimeout(look, 5); look(); })"
-    )
+    browser.value(SHOWN)
     rows = "[...document.querySelectorAll('#chosen tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
     assert [row[:3] for row in browser.value(rows)] == [
         ["× leaky_relu", "activations", "93.37 [93.22, 93.51]"],
@@ -134,6 +137,14 @@ def test_ticked_variants_of_several_plans_are_side_by_side(browser: Browser, rep
     assert browser.value("location.hash") == "#p=slower&v=c&p=alone&v=base"
     assert browser.value("document.getElementById('back').hash") == "#p=slower&v=c&p=alone&v=base"
     assert browser.complaints == []
+
+
+def test_on_a_phone_the_comparison_does_not_scroll_sideways_and_sends_no_requests(browser: Browser, reports: Path) -> None:
+    page = reports / "compare.html"
+    browser.open(page, (375, 800), anchor="#p=activations&v=base&v=gelu&v=leaky_relu&p=slower&v=c")
+    browser.value(SHOWN)
+    assert browser.value("document.documentElement.scrollWidth") == 375
+    assert [address for address in browser.requested if not address.startswith(("data:", page.as_uri()))] == []
 
 
 def test_what_no_plan_has_is_left_out_of_the_comparison(browser: Browser, reports: Path) -> None:
