@@ -92,7 +92,9 @@ def test_a_report_is_written_that_no_scoreboard_lists(table: Path, capsys: pytes
         "index.html",
         "report.md",
         "table.tex",
+        "table_paper.tex",
         "runs.csv",
+        "curves.json",
         "verdicts.json",
         "figures",
     }

@@ -45,7 +45,7 @@ def reconcile(stored: Plan, requested: Plan, lost: Collection[str] = ()) -> Plan
     # Of the two lists one begins with the other.
     listed = requested.listed_seeds if len(_seeds(requested)) > len(_seeds(stored)) else stored.listed_seeds
     # The next stage has its own registration.
-    taken = ("question", "source", "variants", "resources", "file", "program", "folder", "selection", "chosen", "code")
+    taken = ("question", "source", "tags", "variants", "resources", "file", "program", "folder", "selection", "chosen", "code")
     current = {name: getattr(requested, name) for name in taken}
     # Factors that were added to the file later may be used in claims; equal labels have equal levels.
     design = {

@@ -126,6 +126,16 @@ def compared_with(label: str, labels: Sequence[str]) -> str:
     return "bare" if label != "bare" and "bare" in labels else label
 
 
+def components_of(labels: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Label of each variant of a components design -> the components that are on; empty for other designs."""
+    words = {label: label.partition(" ") for label in labels if label not in ("full", "bare")}
+    if not words or not all(name and kind in ("without", "only") for kind, _, name in words.values()):
+        return {}
+    every = frozenset(name for _, _, name in words.values())
+    on = {label: frozenset([name]) if kind == "only" else every - {name} for label, (kind, _, name) in words.items()}
+    return {label: on.get(label, every if label == "full" else frozenset()) for label in labels}
+
+
 def short_names(paths: Sequence[str]) -> list[str]:
     """Each path's shortest suffix that is unique among them: `model.dropout` -> `dropout`.
 

@@ -20,6 +20,7 @@ LABEL_WORDS = "letters, digits and ' _.,=+-/', at most 80, no leading dot, no sp
 
 Design = Literal["grid", "zip", "one_at_a_time", "leave_one_out", "add_one_in", "both"]
 Text = Annotated[str, Field(min_length=1)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}$")]
 Patch = Annotated[
     dict[str, Any] | None, Field(description="configuration keys, dotted for a leaf or whole blocks; empty: the base")
 ]
@@ -198,6 +199,9 @@ class ExperimentFile(Profile):
 
     question: Text | None = None
     source: Text | None = Field(None, description="quotation of the statement to test")
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] | None = Field(
+        None, description="words by which the scoreboard finds the experiment; part of no run id"
+    )
     task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
     extends: Text | None = Field(
         None, description="a file whose task, config, resources and profiles are inherited; relative to this one"

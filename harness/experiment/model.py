@@ -39,6 +39,7 @@ class Experiment:
     overrides: tuple[str, ...]  # the --set values that make it a rehearsal, as path=JSON, sorted
     question: str
     source: str | None
+    tags: tuple[str, ...]
     task_name: str
     task: Task
     variants: tuple[Variant, ...]

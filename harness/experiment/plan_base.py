@@ -24,6 +24,7 @@ class PlanBase(BaseModel):
     overrides: tuple[str, ...] = ()  # the --set values in the name
     question: str
     source: str | None = None
+    tags: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
     task: str
     task_version: str
     program: Program | None = None  # if the task is a command
@@ -47,7 +48,7 @@ class PlanBase(BaseModel):
 
 def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
     """The fields of `PlanBase` for an experiment."""
-    same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
+    same = ("name", "profile", "overrides", "question", "source", "tags", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
         "experiment": experiment.stem,

@@ -80,6 +80,7 @@ class Reader:
             overrides=_rehearsal_overrides(self.composed.overrides, space),
             question=question,
             source=self._text("source"),
+            tags=self._tags(),
             task_name=task_name,
             task=task,
             variants=tuple(variants),
@@ -113,9 +114,8 @@ class Reader:
             return None
         for key in NOT_BESIDE_SEARCH:
             if beside := self.composed.fields.get(key):
-                message = (
-                    f"{key} beside search; only question, source, task, config, resources, margin, alpha and profiles are allowed"
-                )
+                allowed = "question, source, tags, task, config, resources, margin, alpha and profiles"
+                message = f"{key} beside search; only {allowed} are allowed"
                 self.problems.append(Problem(beside.key_at, key, message))
         search, problems = read_search(entry.node, space, tree, task)
         self.problems.extend(problems)
@@ -277,6 +277,12 @@ class Reader:
     def _text(self, key: str) -> str | None:
         entry = self.composed.fields.get(key)
         return entry.node.value if entry and isinstance(entry.node.value, str) else None
+
+    def _tags(self) -> tuple[str, ...]:
+        """The tags, each once."""
+        entry = self.composed.fields.get("tags")
+        tags = entry.node.value if entry and isinstance(entry.node.value, tuple) else ()
+        return tuple(dict.fromkeys(node.value for node in tags if isinstance(node.value, str)))
 
     def _number(self, key: str) -> float | None:
         entry = self.composed.fields.get(key)

@@ -91,7 +91,7 @@ def test_a_task_that_can_hold_images_out_must(tmp_path: Path) -> None:
 def test_a_search_stands_alone(tmp_path: Path, key: str, value: str) -> None:
     with pytest.raises(InputError) as caught:
         toy_search(tmp_path, f"{{space: {SPACE}}}", after=f"{key}: {value}\n")
-    assert f"toys.yaml:6:1: {key}: {key} beside search; only question, source, task" in str(caught.value)
+    assert f"toys.yaml:6:1: {key}: {key} beside search; only question, source, tags, task" in str(caught.value)
 
 
 def test_a_path_that_takes_whole_numbers_only_is_searched_in_them(tmp_path: Path) -> None:

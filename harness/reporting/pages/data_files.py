@@ -34,7 +34,7 @@ def runs_csv(report: ReportData) -> str:
         own = (run.id, run.variant, run.seed, run.look, record.state, record.reason)
         rows.append((*own, *map(record.metrics.get, numbers), *made, known))
     names = ("id", "variant", "seed", "look", "state", "reason", *numbers, "device", "commit", "dirty", "code", "known")
-    return _csv(names, rows)
+    return csv_text(names, rows)
 
 
 def trials_csv(report: SearchReportData) -> str:
@@ -48,10 +48,11 @@ def trials_csv(report: SearchReportData) -> str:
         own = (*map(trial.objectives.get, objectives), *map(trial.values.get, parameters))
         rest = (trial.epochs, trial.seconds, " ".join(trial.runs), trial.reason, trial.follows)
         rows.append((trial.number, trial.state, *own, *rest))
-    return _csv(("number", "state", *objectives, *parameters, "epochs", "seconds", "runs", "reason", "follows"), rows)
+    return csv_text(("number", "state", *objectives, *parameters, "epochs", "seconds", "runs", "reason", "follows"), rows)
 
 
-def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; text that a spreadsheet would read as a formula is escaped."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     for row in (names, *rows):

@@ -7,7 +7,7 @@ from math import fsum, isnan, nan
 
 from harness.analysis.verdicts import Estimate, Verdict
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
-from harness.reporting.phrases import plural
+from harness.reporting.phrases import figure, plural
 
 
 def claim_p(verdict: Verdict, alpha: float) -> float:
@@ -52,8 +52,9 @@ def expected_false(alphas: Sequence[float], supported: int) -> str:
     """
     if not alphas:
         return ""
+    expected = float(f"{fsum(alphas):.2g}")
     return (
         f"{supported:,d} supported among {plural(len(alphas), 'registered claim')} that {'was' if len(alphas) == 1 else 'were'} "
-        f"tested: at most about {fsum(alphas):.2g} are expected to be false, as chance supports a claim that is not true with a "
+        f"tested: at most about {figure(expected)} are expected to be false, as chance supports a claim that is not true with a "
         "probability of alpha or less. Of the claims with q up to .05, if any, the expected share of false ones is at most 5 %."
     )

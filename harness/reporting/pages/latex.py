@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import ReportData
@@ -13,14 +14,15 @@ from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.reporting.tables.variants import variant_tables
 from harness.reporting.tables.versions import version_table
 
+if TYPE_CHECKING:
+    import jinja2
+
 NOT_IN_LABELS = r"[^A-Za-z0-9]+"
 LONGEST = 30  # letters of a label on one line
 
 
 def render(report: ReportData) -> str:
     """The text of table.tex; deterministic."""
-    # Braces and percent signs are special in TeX.
-    templates = environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
     labels = phrases.file_names(report.tables, NOT_IN_LABELS)
     tables = [
         tabular(report, table, labels[metric], f"{_counts(table)}{table.note}.")
@@ -31,15 +33,22 @@ def render(report: ReportData) -> str:
         tables.append(tabular(report, claims, "claims", f"{claims.note}."))
     if (versions := version_table(report.plan)) is not None:
         tables.append(tabular(report, versions, "code", f"{versions.note}."))
-    return templates.get_template("table.tex.j2").render(
-        name=escape(report.plan.name), label=_label(report.plan.name), tables=tables
+    return (
+        tex_environment()
+        .get_template("table.tex.j2")
+        .render(name=escape(report.plan.name), label=label_of(report.plan.name), tables=tables)
     )
+
+
+def tex_environment() -> jinja2.Environment:
+    """The template environment; braces and percent signs are special in TeX."""
+    return environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>")
 
 
 def tabular(report: ReportData, table: DisplayTable, label: str, notes: str) -> dict[str, object]:
     """The escaped parts of a table."""
     shown = table.shown_in("latex")
-    widths = list(map(_width, shown.columns))
+    widths = list(map(column_width, shown.columns))
     return {
         "label": label,
         "caption": caption(report, f"{table.title}."),
@@ -50,7 +59,7 @@ def tabular(report: ReportData, table: DisplayTable, label: str, notes: str) -> 
     }
 
 
-def _width(column: Column) -> str:
+def column_width(column: Column) -> str:
     """A paragraph column for long text, else one as wide as its cells."""
     if column.holds == "remarks":
         return r"p{0.2\linewidth}"
@@ -59,8 +68,11 @@ def _width(column: Column) -> str:
 
 
 def _cell(column: Column, width: str, cell: Cell) -> str:
-    if column.align == "right":
-        return number(cell.text)
+    return number(cell.text) if column.align == "right" else text_cell(width, cell)
+
+
+def text_cell(width: str, cell: Cell) -> str:
+    """The escaped text of a cell with its notes, in a column of this `column_width`."""
     text = escape(f"{cell.text} ({', '.join(cell.notes)})" if cell.notes else cell.text)
     # At the start of a row these would be read as an argument or star of the preceding \\.
     text = f"{{}}{text}" if text.startswith(("[", "*")) else text
@@ -68,7 +80,8 @@ def _cell(column: Column, width: str, cell: Cell) -> str:
     return rf"\raggedright{indent} {text}" if width.startswith("p") else text
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
+    """The name in \\label."""
     return re.sub(NOT_IN_LABELS, "-", name)
 
 

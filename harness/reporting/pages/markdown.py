@@ -142,13 +142,21 @@ def _trust_reading(report: ReportData) -> Iterator[str]:
 def table(table: DisplayTable) -> str:
     """A Markdown table."""
     shown = table.shown_in("markdown")
-    lines = [[escape(column.title) for column in shown.columns], [RULES[column.align] for column in shown.columns]]
+    lines = [[escape(_heading(column)) for column in shown.columns], [RULES[column.align] for column in shown.columns]]
     lines += [[_cell(column, cell) for column, cell in zip(shown.columns, row, strict=True)] for row in shown.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _heading(column: Column) -> str:
+    """The title below its group, as tables of Markdown have one row of headings."""
+    return f"{column.group}: {column.title}" if column.group else column.title
+
+
 def _cell(column: Column, cell: Cell) -> str:
     plain = cell.text if column.holds == "intervals" else escape(cell.text)
+    if cell.bold:
+        head, rest = map(escape, cell.halves)
+        plain = f"**{head}** {rest}".rstrip()
     text = links(cell.links) if cell.links else plain
     notes = ", ".join(map(escape, cell.notes))
     return f"{text} ({notes})" if text and notes else text or notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness.reporting import phrases
-from harness.reporting.pages import search_pictures, search_summary, summary
+from harness.reporting.figures.dark import for_dark
+from harness.reporting.pages import paper, search_pictures, search_summary, summary
+from harness.reporting.pages.packing import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
+CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js", "unpack.js")
+COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
 OPEN = 40  # up to this many trials are shown expanded
 
 
@@ -48,6 +53,7 @@ class Image:
     width: int
     height: int
     file: str  # relative to the page
+    dark: str = ""  # JSON: colour -> its colour on dark screens
 
 
 def render(report: ReportData, pictures: Sequence[Picture]) -> str:
@@ -56,6 +62,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
     claims = claim_results(report)
     return rendered(
         "page.html.j2",
+        ("copy.js",),
         plan=plan,
         name=plan.name,
         question=plan.question,
@@ -75,6 +82,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         versions=version_table(plan),
         changed=[version for version in versions(plan) if version.code.changes],
         other_commits=other_commits(plan, report.origins),
+        paper=paper.rendered(report),
         trust=trust_table(report),
         runs=run_table(report),
         commits=commits(report),
@@ -82,6 +90,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         unclaimed=summary.unclaimed(report),
         existing=report.existing is not None,
         images=_images(report.folder, pictures, get_args(Section)),
+        curves=packed(report.curves) if report.has_curves and report.curves["metrics"] else "",
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),
         flags=report.flags,
@@ -92,7 +101,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
-        formats=("report.md", "table.tex", "runs.csv", "verdicts.json"),
+        formats=("report.md", "table.tex", "table_paper.tex", "runs.csv", "curves.json", "verdicts.json"),
     )
 
 
@@ -129,14 +138,26 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
     )
 
 
-def rendered(template: str, **values: Any) -> str:
-    """A page with style, script and a content security policy that allows only these."""
+def rendered(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
+    """A page with style, scripts (`page.js` and those given) and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    templates = resources.files("harness.reporting.pages") / "templates"
-    style, script = (templates / "style.css").read_text(), (templates / "page.js").read_text()
+    style, script = asset("style.css") + asset("chart.css"), chart_script() + "".join(map(asset, ("page.js", *scripts)))
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
+
+
+def asset(name: str) -> str:
+    """The text of a style or script."""
+    return (resources.files("harness.reporting.pages") / "templates" / name).read_text()
+
+
+@cache
+def chart_script() -> str:
+    """A script that defines `lineChart` (chart.js), `livePicture` (figure.js), `unpacked` and `inflated` (unpack.js) alone."""
+    parts = "\n".join(map(asset, CHART_SCRIPTS))
+    names = "{ lineChart, livePicture, unpacked, inflated }"
+    return f'"use strict";\nconst {names} = (() => {{\n{parts}\nreturn {names};\n}})();\n'
 
 
 @cache
@@ -175,4 +196,7 @@ def image(figures: Path, picture: Picture) -> Image:
     # A PNG's size is at a fixed offset; the SVG has the same proportions.
     width, height = struct.unpack(">II", pixels[16:24])
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}")
+    dark = (
+        json.dumps({colour: for_dark(colour) for colour in sorted(set(COLOUR.findall(lines.decode())))}) if data is lines else ""
+    )
+    return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}", dark)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isnan, nan
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from harness.analysis.verdicts import Verdict
 from harness.errors import HarnessError
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.pages import search_summary
+from harness.reporting.pages import compare_page, search_summary
+from harness.reporting.pages.compared import compared
 from harness.reporting.pages.discoveries import claim_p, expected_false, q_values
 from harness.reporting.pages.page import REFRESH_S, rendered
 from harness.reporting.pages.report_data import ReportData, gather
@@ -65,6 +67,9 @@ class PlanRow:
     date: str  # of the last run
     warnings: tuple[str, ...]
     flags: int
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    compared: Mapping[str, Any] = field(default_factory=dict)  # for the comparison page
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class SearchRow:
     cost: str
     date: str
     warnings: tuple[str, ...]
+    task: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def search_row(report: SearchReportData) -> SearchRow:
@@ -97,6 +104,8 @@ def search_row(report: SearchReportData) -> SearchRow:
         cost=hours(report.seconds, device_word(study)) if report.seconds else "",
         date=max((trial.ended for trial in report.trials if trial.ended), default="")[:10],
         warnings=tuple(line.partition(":")[0].capitalize() for line in warnings),
+        task=phrases.trained(study),
+        tags=study.tags,
     )
 
 
@@ -131,6 +140,9 @@ def plan_row(report: ReportData) -> PlanRow:
         date=report.last[:10] if report.last else "",
         warnings=tuple(line.partition(":")[0].capitalize() for line in banner(report) if line != phrases.rehearsal(plan)),
         flags=len(report.flags),
+        task=phrases.trained(plan),
+        tags=plan.tags,
+        compared=compared(report),
     )
 
 
@@ -146,7 +158,9 @@ def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
 
 
 def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
-    """Write the scoreboard of every plan and search in the store; `known` rows are not read again. Raises StoreError.
+    """Write the scoreboard of every plan and search in the store, and the page that compares variants of several plans.
+
+    `known` rows are not read again. Raises StoreError.
 
     Tuning and confirmation plans have no row. Errors are listed on the page.
     """
@@ -174,6 +188,9 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
             errors.append(error)
     path = store.paths.reports / "index.html"
     make_folder(path.parent)
+    comparison, unread = compare_page.render([row.compared for row in rows], path.parent)
+    errors += unread
+    write_text(path.parent / compare_page.NAME, comparison)
     write_text(path, render(rows, [str(error) for error in errors], linked(store, [*plans, *studies]), search_rows))
     return path
 
@@ -193,6 +210,7 @@ def linked(store: Store, plans: Iterable[Plan | Study]) -> frozenset[str]:
 
 def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str], searches: Sequence[SearchRow] = ()) -> str:
     """The page; deterministic. `linked`: names of plans and searches with a report."""
+    everything: list[PlanRow | SearchRow] = [*rows, *searches]
     claimed = [each for each in rows if not each.rehearsal]
     late = [_part(each, evidence=False) for each in claimed]
     own = [_part(each, evidence=True) for each in claimed]
@@ -202,6 +220,7 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
     words = Counter("contradicted" if line.contradicted else line.word for line in lines)
     return rendered(
         "scoreboard.html.j2",
+        ("picks.js", "board.js"),
         sections=[
             ("evidence", "", evidence),
             ("retrospective", "Retrospective: written after results were known, not evidence", [p for p in late if p.claims]),
@@ -210,10 +229,22 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
         tally=[(word, words[word]) for word in WORDS if words[word]],
         expected=expected_false([line.alpha for line in lines if not isnan(line.p)], words["supported"]),
         searches=searches,
+        tasks=sorted({row.task for row in everything} - {""}),
+        words=list(dict.fromkeys(word for row in everything for word in verdicts(row))),
+        tags=sorted({tag for row in everything for tag in row.tags}),
+        verdicts=verdicts,
         errors=errors,
         linked=linked,
         refresh=None if all([*(each.complete for each in rows), *(each.complete for each in searches)]) else REFRESH_S,
     )
+
+
+def verdicts(row: PlanRow | SearchRow) -> list[str]:
+    """The words by which the filter finds a row."""
+    if isinstance(row, SearchRow):
+        return [row.word]
+    words = dict.fromkeys(word for line in row.claims for word in (line.word, *(["contradicted"] if line.contradicted else [])))
+    return list(words) or ["exploratory"]
 
 
 def _part(row: PlanRow, evidence: bool) -> PlanRow:

@@ -35,6 +35,8 @@ SPECIAL: Mapping[str, str] = {
     "’": r"\textquoteright{}",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "°": r"$^\circ$",
     "ß": r"\ss{}",
     "æ": r"\ae{}",

@@ -24,6 +24,7 @@ from harness.reporting.phrases.numbers import (
     signed,
     spread,
 )
+from harness.reporting.phrases.paper import better_heading, paper_note
 from harness.reporting.phrases.plans import (
     CHANGED,
     RESUMED,
@@ -44,6 +45,7 @@ from harness.reporting.phrases.plans import (
     shared_settings,
     stage,
     table_note,
+    trained,
 )
 from harness.reporting.phrases.power import power, underpowered
 from harness.reporting.phrases.registration import (
@@ -99,6 +101,7 @@ __all__ = [
     "amendment",
     "as_chosen",
     "axis",
+    "better_heading",
     "claim",
     "clock",
     "command",
@@ -142,6 +145,7 @@ __all__ = [
     "outcome",
     "over_cases",
     "p_value",
+    "paper_note",
     "part",
     "plural",
     "power",
@@ -170,6 +174,7 @@ __all__ = [
     "statement",
     "table_note",
     "to_claim",
+    "trained",
     "underpowered",
     "unmet",
     "word",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
 from harness.reporting import phrases
@@ -12,6 +13,7 @@ Format = Literal["terminal", "html", "markdown", "latex"]
 EVERYWHERE: tuple[Format, ...] = ("terminal", "html", "markdown", "latex")
 REPORTS: tuple[Format, ...] = ("html", "markdown")
 
+MARK = "✓"  # a component is on
 NAMED = 6  # ids in the tooltip of a number
 
 
@@ -35,7 +37,14 @@ class Cell:
     value: float | None = None  # sort key if the text is not one
     notes: tuple[str, ...] = ()  # remarks after the text, such as `baseline`
     links: tuple[Link, ...] = ()  # shown instead of the text in formats with links
+    bold: bool = False  # the text up to its ±
     anchor: str = ""  # HTML id of the cell; in the first column, of the row
+
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The part of the text that `bold` is about, and the rest: `93.04`, ` ± 0.15`."""
+        head, mark, rest = self.text.partition(" ± ")
+        return head, f"{mark}{rest}"
 
     @property
     def title(self) -> str:
@@ -52,16 +61,17 @@ class Column:
     """A column of a table.
 
     `holds`: kind of content, which decides how a format styles and shortens it: labels are cut in the middle, remarks at the end
-    or wrapped; states and verdicts are styled words.
+    or wrapped; states and verdicts are styled words; marks are `MARK` or nothing.
     """
 
     header: str
     align: Literal["left", "right"] = "left"
-    holds: Literal["text", "labels", "remarks", "states", "verdicts", "intervals", "code"] = "text"
+    holds: Literal["text", "labels", "remarks", "states", "verdicts", "intervals", "code", "marks"] = "text"
     unit: str = ""
     cells: Sequence[Cell] = ()
     optional: bool = False  # left out if empty
     formats: tuple[Format, ...] = EVERYWHERE
+    group: str = ""  # a heading above it and the columns beside it of the same group
 
     @property
     def title(self) -> str:
@@ -82,6 +92,12 @@ class DisplayTable:
         """The table with these rows of plain text."""
         cells = list(zip(*rows, strict=True)) or [()] * len(columns)
         return cls([replace(column, cells=[Cell(text) for text in own]) for column, own in zip(columns, cells, strict=True)])
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The headings above the columns and how many columns each spans, from the left; none if no column has a group."""
+        found = [(name, len(list(own))) for name, own in groupby(self.columns, key=lambda column: column.group)]
+        return found if any(name for name, _ in found) else []
 
     @property
     def rows(self) -> list[tuple[Cell, ...]]:

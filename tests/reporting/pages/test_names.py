@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from simulated import comparison
 
-from harness.reporting.pages import ReportData, data_files, gather, latex, markdown
+from harness.reporting.pages import ReportData, data_files, gather, latex, markdown, paper
 from harness.reporting.pages.tex import escape as tex_escape
 from harness.store.records import Store
 
@@ -53,6 +53,7 @@ def test_no_name_harms_a_format(results: Store, named: tuple[str, str, str]) -> 
     own, plain = findings(results, *named), findings(results, *PLAIN)
     check_markdown(markdown.render(own, ()), markdown.render(plain, ()), named)
     check_latex(latex.render(own), latex.render(plain), named)
+    check_paper(paper.rendered(own), paper.rendered(plain), named)
     check_csv(data_files.runs_csv(own), named)
     check_json(json.dumps(data_files.verdicts(own)), named)
 
@@ -86,6 +87,17 @@ def check_latex(text: str, plain: str, named: tuple[str, str, str]) -> None:
 def cells(text: str) -> list[int]:
     """How many there are in each row of the LaTeX tables."""
     return [len(re.findall(r"(?<!\\)&", line)) for line in text.splitlines() if line.endswith("\\\\")]
+
+
+def check_paper(own: paper.PaperTable, plain: paper.PaperTable, named: tuple[str, str, str]) -> None:
+    """The same structure in each format as with plain names, and no cell that is a formula."""
+    check_latex(own.texts["LaTeX"], plain.texts["LaTeX"], named)
+    blocks, expected = (VIEWER.parse(each.texts["Markdown"]) for each in (own, plain))
+    assert [block.type for block in blocks] == [block.type for block in expected]
+    assert not {"html_block", "html_inline", "image", "link_open"} & {token.type for token in walk(blocks)}
+    rows = list(csv.reader(io.StringIO(own.texts["CSV"], newline="")))
+    assert len(rows) == 3
+    assert not any(row[0].startswith(data_files.FORMULA) for row in rows)
 
 
 def check_csv(text: str, named: tuple[str, str, str]) -> None:

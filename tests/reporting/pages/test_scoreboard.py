@@ -139,7 +139,7 @@ def test_it_links_to_the_reports_that_exist_and_to_each_claim(store: Store) -> N
     planned(store, {"base": BASE}, name="unwritten")
     path = write_report("a b", store.paths.root).parents[1] / "index.html"
     targets = [link.attributes["href"] for link in parsed(path.read_text()).all("a")]
-    assert targets == ["a%20b/index.html", *(f"a%20b/index.html#claim-{place}" for place in (1, 2, 3))]
+    assert targets == ["a%20b/index.html", *(f"a%20b/index.html#claim-{place}" for place in (1, 2, 3)), "compare.html"]
     assert (path.parent / unquote(targets[0])).is_file()
 
 
