@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
@@ -146,9 +146,21 @@ def rows_of(report: ReportData | SearchReportData) -> list[PlanRow | SearchRow]:
 
 
 def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
-    """Write the scoreboard of every plan and search in the store; `known` rows are not read again. Raises StoreError.
+    """Write the scoreboard of every plan and search in the store; `known` rows are not read again. Raises StoreError."""
+    path = store.paths.reports / "index.html"
+    make_folder(path.parent)
+    write_text(path, page(store, known, lambda shown: linked(store, shown)))
+    return path
 
-    Tuning and confirmation plans have no row. Errors are listed on the page.
+
+def page(
+    store: Store,
+    known: Iterable[PlanRow | SearchRow],
+    linked: Callable[[Iterable[Plan | Study]], frozenset[str]],
+) -> str:
+    """The scoreboard of every plan and search in the store; `known` rows are not read again, `linked` tells which have a report.
+
+    Tuning and confirmation plans have no row. Errors are listed on the page. Raises StoreError.
     """
     given, given_searches = {}, {}
     for row in known:
@@ -172,10 +184,7 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
             rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False, loaded=loaded)))
         except HarnessError as error:
             errors.append(error)
-    path = store.paths.reports / "index.html"
-    make_folder(path.parent)
-    write_text(path, render(rows, [str(error) for error in errors], linked(store, [*plans, *studies]), search_rows))
-    return path
+    return render(rows, [str(error) for error in errors], linked([*plans, *studies]), search_rows)
 
 
 def _tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:

@@ -1,0 +1,62 @@
+"""The rows of a run -> the data of the chart component of the pages: one line, every number that was recorded. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.reporting import phrases
+from harness.serving.members import Member
+from harness.store.records import Record
+from harness.tasks.protocol import Metric
+
+MOST_POINTS = 2000
+NO_METRICS = ("epoch", "seconds")
+DARK = {"#222222": "#D0D0D0"}  # colours of variants that a dark page would hide
+
+
+def curve(
+    record: Record, rows: Sequence[Mapping[str, float | None]], known: Mapping[str, Metric], member: Member | None, colour: str
+) -> dict[str, Any]:
+    """`rows`: finite numbers or None. Metrics that the task does not declare come last and are exploratory."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in NO_METRICS)
+    ordered = [*(name for name in known if name in names), *(name for name in names if name not in known)]
+    step = thinned(len(rows))
+    points = [row for place, row in enumerate(rows, 1) if place % step == 0 or place == len(rows)]
+    line = {
+        "variant": 0,
+        "seed": member.seed if member else None,
+        "run": record.id,
+        "state": record.state,
+        "x": [row.get("epoch") for row in points],
+        "y": {name: [row.get(name) for row in points] for name in ordered},
+    }
+    return {
+        "x": "epoch",
+        "metrics": {name: _metric(name, known.get(name)) for name in ordered},
+        "variants": [{"name": member.variant if member else "", "colour": colour, "dark": DARK.get(colour, colour)}],
+        "lines": [line] if points else [],
+        "means": [],
+        "aggregated": False,
+    }
+
+
+def thinned(rows: int) -> int:
+    """Every how many epochs there is a point."""
+    return max(1, math.ceil(rows / MOST_POINTS))
+
+
+def finite(value: Any) -> float | None:
+    """The value if it is a finite number."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def _metric(name: str, metric: Metric | None) -> dict[str, Any]:
+    better = {"maximize": "higher", "minimize": "lower"}[metric.goal] if metric is not None else None
+    return {
+        "label": phrases.label(name),
+        "unit": metric.unit if metric is not None else "",
+        "better": better,
+        "exploratory": metric is None,
+    }
