@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from harness.reporting import phrases
 from harness.reporting.pages import search_pictures, search_summary, summary
+from harness.reporting.pages.curve_data import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
+CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js")
 OPEN = 40  # up to this many trials are shown expanded
 
 
@@ -82,6 +84,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         unclaimed=summary.unclaimed(report),
         existing=report.existing is not None,
         images=_images(report.folder, pictures, get_args(Section)),
+        curves=packed(report.curves) if report.curves["metrics"] else "",
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),
         flags=report.flags,
@@ -133,10 +136,21 @@ def rendered(template: str, **values: Any) -> str:
     """A page with style, script and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    templates = resources.files("harness.reporting.pages") / "templates"
-    style, script = (templates / "style.css").read_text(), (templates / "page.js").read_text()
+    style, script = asset("style.css") + asset("chart.css"), chart_script() + asset("page.js")
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
+
+
+def asset(name: str) -> str:
+    """The text of a style or script."""
+    return (resources.files("harness.reporting.pages") / "templates" / name).read_text()
+
+
+@cache
+def chart_script() -> str:
+    """A script that defines `lineChart` (chart.js) and nothing else."""
+    parts = "\n".join(map(asset, CHART_SCRIPTS))
+    return f'"use strict";\nconst lineChart = (() => {{\n{parts}\nreturn lineChart;\n}})();\n'
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis.look_levels import levels_for
 from harness.analysis.new_images import Pair, new_images
@@ -16,6 +16,7 @@ from harness.execution.consistency import inconsistencies
 from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim, ContrastClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.reporting.pages.curve_data import curve_data
 from harness.reporting.pages.flags import flags
 from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, unknown
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
@@ -80,11 +81,17 @@ class ReportData:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """Metrics and learning rate by epoch (frames.curves_frame), read lazily. Raises StoreError."""
+        """All that was recorded by epoch (frames.curves_frame), read lazily. Raises StoreError."""
         if self.store is None:
             assert self.existing is not None
             return self.existing.epochs
-        return curves_frame(self.store, self.plan, self.records, [*self.metrics, "learning_rate"], tables=self._tables)
+        return curves_frame(self.store, self.plan, self.records, tables=self._tables)
+
+    @cached_property
+    def curves(self) -> dict[str, Any]:
+        """The data of the live learning curves (`curve_data`). Raises StoreError."""
+        claimed = {verdict.claim.metric for verdict in self.judgement.verdicts}
+        return curve_data(self.epochs, self.metrics, tuple(self.plan.variants), claimed)
 
     @cached_property
     def inconsistencies(self) -> tuple[str, ...]:
