@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from urllib.parse import quote
 
 from harness.errors import HarnessError
+from harness.reporting.pages.page import chart_script, page_style
 from harness.serving import files
 from harness.serving.files import FileContent, tag_of
 from harness.serving.folder import Document, Folder
@@ -19,13 +20,13 @@ from harness.store.paths import RUN_ID
 
 HTML = files.TYPES[".html"]
 SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
-# Asset -> the packages with the files that it consists of, and its type.
-ASSETS = {
-    "now.js": ("harness.serving", ("now.js",), SCRIPT),
-    "served.js": ("harness.serving", ("served.js",), SCRIPT),
-    "served.css": ("harness.serving", ("served.css",), STYLE),
-    "style.css": ("harness.reporting.pages", ("style.css",), STYLE),
-    "chart.js": ("harness.reporting.pages", ("chart.js",), SCRIPT),
+# Asset -> its type, and what makes it.
+ASSETS: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "now.js": (SCRIPT, lambda: _template("now.js").decode()),
+    "served.js": (SCRIPT, lambda: _template("served.js").decode()),
+    "served.css": (STYLE, lambda: _template("served.css").decode()),
+    "style.css": (STYLE, page_style),
+    "chart.js": (SCRIPT, chart_script),
 }
 
 
@@ -128,8 +129,8 @@ def _document(found: Document) -> Response:
 
 @cache
 def _asset(name: str) -> Response:
-    package, names, kind = ASSETS[name]
-    data = b"".join((resources.files(package) / "templates" / each).read_bytes() for each in names)
+    kind, make = ASSETS[name]
+    data = make().encode()
     return Response(200, data, kind, FILE_POLICY, tag_of(data))
 
 

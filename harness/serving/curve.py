@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.reporting import phrases
+from harness.reporting.figures.dark import for_dark
 from harness.serving.members import Member
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 
 MOST_POINTS = 2000
 NO_METRICS = ("epoch", "seconds")
-DARK = {"#222222": "#D0D0D0"}  # colours of variants that a dark page would hide
 
 
 def curve(
-    record: Record, rows: Sequence[Mapping[str, float | None]], known: Mapping[str, Metric], member: Member | None, colour: str
+    record: Record,
+    rows: Sequence[Mapping[str, float | None]],
+    known: Mapping[str, Metric],
+    member: Member | None,
+    *,
+    colour: str,
+    claimed: Collection[str],
 ) -> dict[str, Any]:
-    """`rows`: finite numbers or None. Metrics that the task does not declare come last and are exploratory."""
+    """`rows`: finite numbers or None; `known`: the metrics that the task declares, shown first.
+
+    Metrics that are not `claimed`, by which the run neither is chosen nor supports a claim, are exploratory.
+    """
     names = dict.fromkeys(name for row in rows for name in row if name not in NO_METRICS)
     ordered = [*(name for name in known if name in names), *(name for name in names if name not in known)]
-    step = thinned(len(rows))
+    step = max(1, math.ceil(len(rows) / MOST_POINTS))
     points = [row for place, row in enumerate(rows, 1) if place % step == 0 or place == len(rows)]
     line = {
         "variant": 0,
@@ -34,17 +43,13 @@ def curve(
     }
     return {
         "x": "epoch",
-        "metrics": {name: _metric(name, known.get(name)) for name in ordered},
-        "variants": [{"name": member.variant if member else "", "colour": colour, "dark": DARK.get(colour, colour)}],
+        "metrics": {name: _metric(name, known.get(name), exploratory=name not in claimed) for name in ordered},
+        "variants": [{"name": member.variant if member else "", "colour": colour, "dark": for_dark(colour), "dashes": None}],
         "lines": [line] if points else [],
         "means": [],
         "aggregated": False,
+        "note": f"every {step} epochs and the last one" if step > 1 else None,
     }
-
-
-def thinned(rows: int) -> int:
-    """Every how many epochs there is a point."""
-    return max(1, math.ceil(rows / MOST_POINTS))
 
 
 def finite(value: Any) -> float | None:
@@ -52,11 +57,10 @@ def finite(value: Any) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
-def _metric(name: str, metric: Metric | None) -> dict[str, Any]:
-    better = {"maximize": "higher", "minimize": "lower"}[metric.goal] if metric is not None else None
+def _metric(name: str, metric: Metric | None, *, exploratory: bool) -> dict[str, Any]:
     return {
         "label": phrases.label(name),
         "unit": metric.unit if metric is not None else "",
-        "better": better,
-        "exploratory": metric is None,
+        "better": metric.goal if metric is not None else None,
+        "exploratory": exploratory,
     }

@@ -17,7 +17,7 @@ from harness.experiment.plan import Plan, task_of
 from harness.experiment.study import Study
 from harness.experiment.study import task_of as task_of_study
 from harness.reporting import phrases
-from harness.serving.curve import curve, finite, thinned
+from harness.serving.curve import curve, finite
 from harness.serving.log_tail import log_tail
 from harness.serving.members import Member, Members
 from harness.store import atomic, lease
@@ -92,8 +92,14 @@ class Trainings:
             "reason": record.reason,
             "error": record.error,
             "ended": record.ended_at,
-            "chart": curve(record, shown, self._known(members) or {}, members[0] if members else None, self._colour(members)),
-            "every": thinned(len(rows)),
+            "chart": curve(
+                record,
+                shown,
+                self._known(members) or {},
+                members[0] if members else None,
+                colour=self._colour(members),
+                claimed={name for member in members for name in self._claimed(member)},
+            ),
             "log": log,
         }
 
@@ -145,6 +151,10 @@ class Trainings:
             if (found := self._members.studies.get(member.of)) is not None:
                 return [found[0].metric]
         return []
+
+    def _claimed(self, member: Member) -> list[str]:
+        base = self._base(member)
+        return self._first_metrics([member]) + ([claim.metric for claim in base.claims] if isinstance(base, Plan) else [])
 
     def _known(self, members: Sequence[Member]) -> Mapping[str, Metric] | None:
         for member in members:

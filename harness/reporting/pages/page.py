@@ -136,7 +136,7 @@ def rendered(template: str, **values: Any) -> str:
     """A page with style, script and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    style, script = asset("style.css") + asset("chart.css"), chart_script() + asset("page.js")
+    style, script = page_style(), chart_script() + asset("page.js")
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
 
@@ -144,6 +144,11 @@ def rendered(template: str, **values: Any) -> str:
 def asset(name: str) -> str:
     """The text of a style or script."""
     return (resources.files("harness.reporting.pages") / "templates" / name).read_text()
+
+
+def page_style() -> str:
+    """The style of pages and charts."""
+    return asset("style.css") + asset("chart.css")
 
 
 @cache

@@ -123,7 +123,6 @@
     const where = place(run);
     const facts = [run.state, `epoch ${epochs(run)}`, values(run), run.speed === null ? "" : `${number(run.speed)} samples/s`, left, where ? `on ${where}` : "", run.device ?? "", run.error ?? ""];
     show("facts", facts.filter(Boolean).join(" · "), ...(run.since ? [" · since ", moment(run.since)] : []), ...(OWN ? [] : [" · ", made("a", { href: `/runs/${run.run}/` }, run.run)]));
-    show("thinned", run.every > 1 ? `Every ${run.every}th epoch and the last.` : "");
     const log = part("log");
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
     if (log.textContent !== run.log) {
