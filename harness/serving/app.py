@@ -20,6 +20,13 @@ from harness.store.paths import RUN_ID
 
 HTML = files.TYPES[".html"]
 SCRIPT, STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+
+
+@cache
+def _template(name: str) -> bytes:
+    return (resources.files("harness.serving") / "templates" / name).read_bytes()
+
+
 # Asset -> its type, and what makes it.
 ASSETS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "now.js": (SCRIPT, lambda: _template("now.js").decode()),
@@ -132,8 +139,3 @@ def _asset(name: str) -> Response:
     kind, make = ASSETS[name]
     data = make().encode()
     return Response(200, data, kind, FILE_POLICY, tag_of(data))
-
-
-@cache
-def _template(name: str) -> bytes:
-    return (resources.files("harness.serving") / "templates" / name).read_bytes()

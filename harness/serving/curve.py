@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from harness.reporting import phrases
 from harness.reporting.figures.dark import for_dark
+from harness.reporting.pages.curve_data import described
 from harness.serving.members import Member
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
@@ -43,7 +43,7 @@ def curve(
     }
     return {
         "x": "epoch",
-        "metrics": {name: _metric(name, known.get(name), exploratory=name not in claimed) for name in ordered},
+        "metrics": {name: described(name, known.get(name), name not in claimed) for name in ordered},
         "variants": [{"name": member.variant if member else "", "colour": colour, "dark": for_dark(colour), "dashes": None}],
         "lines": [line] if points else [],
         "means": [],
@@ -55,12 +55,3 @@ def curve(
 def finite(value: Any) -> float | None:
     """The value if it is a finite number."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
-
-
-def _metric(name: str, metric: Metric | None, *, exploratory: bool) -> dict[str, Any]:
-    return {
-        "label": phrases.label(name),
-        "unit": metric.unit if metric is not None else "",
-        "better": metric.goal if metric is not None else None,
-        "exploratory": exploratory,
-    }

@@ -109,7 +109,7 @@ class Folder:
         problems = [*self._members.problems.values(), *self._index.problems.values()]
         self._state = Document.of(
             {
-                "folder": str(self.root),
+                "folder": str(self.root.resolve()),
                 "host": socket.gethostname(),
                 "problem": problem,
                 "problems": problems[:MOST_PROBLEMS],

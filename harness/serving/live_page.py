@@ -42,7 +42,8 @@ def live(data: bytes, name: str, version: str) -> ServedPage:
     marks = f'data-report="{escape(name)}" data-version="{escape(version)}"'
     bar = f'\n<p class="served" {marks}><a href="/now">training now</a> <span role="status"></span></p>'
     text = BODY.sub(lambda body: REFRESH.sub("", body[0]) + bar, text, count=1)
-    text = text.replace("</head>", '<link rel="stylesheet" href="/assets/served.css">\n</head>', 1)
+    links = '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/assets/served.css">\n</head>'
+    text = text.replace("</head>", links, 1)
     head, end, rest = text.rpartition("</body>")
     text = f'{head}<script src="/assets/served.js"></script>\n{end}{rest}' if end else text
     return ServedPage(text.encode(), policy)

@@ -8,6 +8,7 @@
   const part = (id) => document.getElementById(id);
   const seen = new Map(); // address -> tag and content of the last answer
   let chosen = OWN ?? sessionStorage.getItem("run");
+  let follows = !chosen; // nobody chose: another run is shown when this one has ended
   let chart = null; // of the chosen run: {run, update}
   let wait = EVERY_MS;
 
@@ -41,7 +42,7 @@
   function moment(iso) {
     const date = new Date(iso);
     const today = date.toDateString() === new Date().toDateString();
-    const clock = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const clock = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     return made("time", { datetime: iso, title: iso }, today ? clock : `${date.toLocaleDateString()} ${clock}`);
   }
 
@@ -102,12 +103,17 @@
     const reading = state.unread ? `; reading the results: ${plural(state.unread, "run")} left` : "";
     show("count", (training.length ? `${plural(training.length + state.more_training, "run")} on ${plural(new Set(training.map((run) => `${run.host} ${run.pid}`)).size, "worker")}` : "Nothing trains now") + reading);
     part("runs").hidden = !training.length;
-    part("runs").tBodies[0].replaceChildren(...training.map(runRow));
+    fill("runs", training.map(runRow));
     const plans = [...state.progress].sort((one, other) => finished(one) - finished(other) || other.running - one.running || one.name.localeCompare(other.name));
-    part("plans").tBodies[0].replaceChildren(...plans.map(planRow));
+    fill("plans", plans.map(planRow));
     part("progress").hidden = Boolean(OWN) || !plans.length;
     part("training").hidden = Boolean(OWN);
-    if (!chosen && training.length) choose(training[0].run, false);
+  }
+
+  // The rows of a table, each a group of its own: on a narrow screen it is a block.
+  function fill(id, rows) {
+    [...part(id).tBodies].forEach((body) => body.remove());
+    part(id).append(...rows.map((row) => made("tbody", {}, row)));
   }
 
   function showRun(run) {
@@ -144,22 +150,27 @@
     }
   }
 
-  function choose(run, aloud = true) {
-    chosen = run;
+  async function choose(run) {
+    [chosen, follows] = [run, false];
     sessionStorage.setItem("run", run);
-    look().then(() => aloud && part("run").scrollIntoView({ block: "nearest" }));
+    await look();
+    part("run").scrollIntoView({ block: "nearest" });
   }
 
-  let shownRun = null;
+  let shown = null; // the run that is shown
   async function look() {
     const state = await read("/api/state");
-    const before = shownRun;
-    const run = chosen ? await read(`/api/run/${chosen}`) : null;
-    if (state.changed || chosen !== before) showState(state.content);
-    if (chosen && (!run || run.changed || chosen !== before)) showRun(run?.content ?? null);
-    shownRun = chosen;
-    if (chosen && !run && !OWN) chosen = null; // it has vanished
-    if (OWN && !run) show("messages", made("p", { class: "banner" }, "This run has not begun, or its folder is gone."));
+    const { training } = state.content;
+    if (follows && training.length && !training.some((run) => run.run === chosen)) chosen = training[0].run;
+    const wanted = chosen;
+    const run = wanted ? await read(`/api/run/${wanted}`) : null;
+    if (wanted !== chosen) return; // another one was chosen meanwhile
+    if (state.changed || wanted !== shown) showState(state.content);
+    if (!run || run.changed || wanted !== shown) showRun(run?.content ?? null);
+    shown = wanted;
+    if (run || !wanted) return;
+    if (OWN) show("messages", made("p", { class: "banner" }, "This run has not begun, or its folder is gone."));
+    else [chosen, follows] = [null, true]; // it has vanished
   }
 
   async function go() {
