@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
 from harness.reporting import phrases
 from harness.reporting.figures.layout import BAND, INK, PALE, empty_figure, new_figure
+from harness.reporting.figures.marks import tell
 from harness.reporting.figures.scale import Scale, scale
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.reporting.figures.subject import Subject
@@ -56,7 +57,9 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     size: dict[str, Any] = {"alpha": 0.45, "markersize": 5} if joined else {"alpha": 0.7, "markersize": 9}
     if joined:
         axis.add_collection(LineCollection(seeds, linewidths=0.7, alpha=0.45, **faint))
-    axis.plot(*np.concatenate(seeds).T, ".", markeredgewidth=0, **size, **faint)
+    dots = axis.plot(*np.concatenate(seeds).T, ".", markeredgewidth=0, **size, **faint)
+    told = {variant: dict(zip(values.index, subject.told(variant, values[variant]), strict=True)) for variant in columns}
+    tell(dots, [told[variant][seed] for seed, own in values.iterrows() for variant in columns if not np.isnan(own[variant])])
     if subject.compared:
         axis.plot(places.places, values.mean().to_numpy(), color=COLOURS[0], linewidth=1.0, zorder=3)
         for place, level, variant in zip(places.places, places.levels, columns, strict=True):
@@ -66,9 +69,10 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
                 axis.plot([place] * 2, interval, color=COLOURS[0], linewidth=2.2, solid_capstyle="butt", zorder=4)
             fill = COLOURS[0] if level in filled else "white"
             mark: dict[str, Any] = {"markersize": 7.5, "markeredgewidth": 1.4, "zorder": 5}
-            axis.plot(
+            mean = axis.plot(
                 [place] * min(len(own), 1), [own.mean()] * min(len(own), 1), "o", color=COLOURS[0], markerfacecolor=fill, **mark
             )
+            tell(mean, [subject.told_mean(variant, own)])
     axis.set_xlim(-EDGE, 1 + EDGE)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + HEADROOM * (high - low))

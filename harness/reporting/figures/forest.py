@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.verdicts import Row
 from harness.reporting import phrases
 from harness.reporting.figures.layout import BAND, INK, PALE, better_hint, bounds, empty_figure, new_figure, signed
+from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -91,7 +92,10 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
         if not math.isnan(row.difference):
             words = signed(row.difference, subject.places)
             fill = line.colour if row.claimed else "white"
-            axis.plot([row.difference], [place], line.marker, color=line.colour, markerfacecolor=fill, markersize=6.5, zorder=4)
+            dot = axis.plot(
+                [row.difference], [place], line.marker, color=line.colour, markerfacecolor=fill, markersize=6.5, zorder=4
+            )
+            tell(dot, [subject.told_difference(row)])
             reach.append(row.difference)
         if row.interval is not None:
             axis.plot(row.interval, [place] * 2, color=line.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
@@ -129,7 +133,10 @@ def _values(subject: Subject) -> Figure:
         figure, (axis,) = new_figure(height, phrases.rehearsal(subject.plan), "; ".join(key))
         for place, variant in enumerate(shown):
             own, line = subject.values[variant].dropna(), styles[variant]
-            axis.plot(own, [place] * len(own), line.marker, color=line.colour, markersize=5.5, alpha=0.8, markeredgewidth=0)
+            dots = axis.plot(
+                own, [place] * len(own), line.marker, color=line.colour, markersize=5.5, alpha=0.8, markeredgewidth=0
+            )
+            tell(dots, subject.told(variant, own))
             if own.empty:
                 _say(axis, 0, place, "no value yet", PALE)
         axis.set_yticks(range(len(shown)), phrases.shorten(shown, WIDE))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.reporting import phrases
 from harness.reporting.figures.dose import ticks
 from harness.reporting.figures.layout import SideLabel, empty_figure, new_figure, side_labels
+from harness.reporting.figures.marks import tell
 from harness.reporting.figures.scale import scale
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
@@ -40,13 +41,14 @@ def grid(subject: Subject) -> Figure:
             faint: dict[str, Any] = {"markersize": 3, "alpha": 0.4, "markeredgewidth": 0, "zorder": 2}
             for place, variant in zip(x, columns, strict=True):
                 own = values[variant].dropna()
-                axis.plot([place] * len(own), own, line.marker, color=line.colour, **faint)
+                dots = axis.plot([place] * len(own), own, line.marker, color=line.colour, **faint)
+                tell(dots, subject.told(variant, own))
             means = values.mean()
             ending = means.dropna()
             if ending.empty:
                 continue
             if subject.compared:
-                axis.plot(
+                drawn = axis.plot(
                     x,
                     means.to_numpy(),
                     line.marker,
@@ -56,6 +58,7 @@ def grid(subject: Subject) -> Figure:
                     markersize=6,
                     zorder=4,
                 )
+                tell(drawn, [subject.told_mean(variant, values[variant]) for variant in columns if values[variant].notna().any()])
                 for place, variant in zip(x, columns, strict=True):
                     interval = subject.interval(values[variant])
                     if interval is not None:

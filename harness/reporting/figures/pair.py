@@ -17,6 +17,7 @@ from harness.reporting.figures.layout import (
     signed,
     wrap_label,
 )
+from harness.reporting.figures.marks import signed_figure, tell
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -59,13 +60,17 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
     labels = []
     for place, variant in enumerate(variants):
         own, line = values[variant].dropna(), styles[variant]
-        axis.plot(
+        dots = axis.plot(
             [place] * len(own), own, line.marker, color=line.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
+        tell(dots, subject.told(variant, own))
         words = wrap_label(variant, 20)
         if subject.compared and len(own) > 1:
             side = -0.16 if place == 0 else 0.16
-            axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3)
+            reach = [place + side - 0.08, place + side + 0.08]
+            tell(
+                axis.plot(reach, [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3), [subject.told_mean(variant, own)]
+            )
         if subject.compared:
             words += f"\n{phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
         labels.append(words)
@@ -79,7 +84,8 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
 def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
     row = subject.rows[other]
     paired = not subject.unpaired
-    by_seed = (subject.values[other] - subject.values[base]).dropna().tolist() if paired else []
+    pairs = (subject.values[other] - subject.values[base]).dropna() if paired else subject.values[other].iloc[:0]
+    by_seed = pairs.tolist()
     places = [((index * GOLDEN) % 1 - 0.5) * 0.36 for index in range(len(by_seed))]
     axis.axhline(0, color=INK, linewidth=1.0, zorder=2)
     reach = [0.0, row.difference, *by_seed, *(row.interval or ())]
@@ -90,10 +96,12 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
             words, (1, 0), (6, 0), axis.get_yaxis_transform(), textcoords="offset points", va="center", fontsize=7.5, color=PALE
         )
         reach += [-subject.margin, subject.margin]
-    axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
+    dots = axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
+    names = f"{other} minus {base}"
+    tell(dots, [f"{signed_figure(value)} {subject.unit}\n{names}, seed {seed}" for seed, value in pairs.items()])
     ticks = {0.0: f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"} if paired else {}
     if row.interval is not None or not paired:
-        axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
+        tell(axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4), [subject.told_difference(row)])
         words = f"{signed(row.difference, subject.places)} {subject.unit}".rstrip()
         ticks[MEAN] = (
             f"over {row.cases:,d} cases" if row.cases else "mean" if paired else f"unpaired,\n{phrases.counted_runs(row.runs)}"

@@ -10,8 +10,10 @@ from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
 from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
 from harness.reporting.figures.layout import PALE, SideLabel, new_figure, show_text, side_labels
+from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
-from harness.reporting.figures.subject import Subject
+from harness.reporting.figures.subject import LOST, Subject
+from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,7 @@ def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
         if not names:
             show_text(axis, "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured")
             return figure
-        labels = _lines(axis, epochs, names)
+        labels = _lines(axis, subject, epochs, names)
         axis.set_xlim(*_ends(epochs))
         bounds = thresholds(subject, names)
         for value, words in bounds.items():
@@ -81,7 +83,7 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
     return found
 
 
-def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[SideLabel]:
+def _lines(axis: Axes, subject: Subject, epochs: pd.DataFrame, names: Sequence[str]) -> list[SideLabel]:
     """A line per metric, with a label at its end."""
     import numpy as np
 
@@ -93,10 +95,25 @@ def _lines(axis: Axes, epochs: pd.DataFrame, names: Sequence[str]) -> list[SideL
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS
         seeds_and_mean(axis, values, name, line, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
+        ends = values.groupby("seed").tail(1)
+        _tell_ends(axis, ends, name, subject.metrics.get(name))
         last = values[values["epoch"] == values["epoch"].max()]
         words = phrases.label(name).split()[0] if len(names) > 1 else phrases.label(name)
         labels.append(SideLabel(float(last["epoch"].iloc[0]), float(last[name].mean()), words, line.colour))
     return labels
+
+
+def _tell_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None) -> None:
+    """Invisible marks at the last value of each seed, which tell it."""
+    unit = metric.unit if metric else ""
+    texts = [
+        f"{phrases.figure(float(row[name]))} {unit}".rstrip()
+        + f"\n{phrases.label(name)}, seed {row['seed']}, epoch {row['epoch']:g}"
+        + (f", {row['state']}" if row["state"] in LOST else "")
+        + (f"\nrun {row['id']}" if "id" in row else "")
+        for _, row in ends.iterrows()
+    ]
+    tell(axis.plot(ends["epoch"], ends[name], "o", color="none", markersize=6), texts)
 
 
 def _ends(epochs: pd.DataFrame) -> tuple[float, float]:

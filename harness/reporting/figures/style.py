@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.reporting.figures import marks
 from harness.store.atomic import make_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -102,12 +103,14 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     Raises StoreError where they cannot be written.
     """
     files = []
+    texts = marks.named(figure)
     make_folder(folder)
     with drawing(), _laid_out(figure):
         for suffix in ("png", "svg"):
             buffer = io.BytesIO()
             metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
             figure.savefig(buffer, format=suffix, dpi=PIXELS_PER_INCH, metadata=metadata)
+            drawn = buffer.getvalue()
             files.append(folder / f"{name}.{suffix}")
-            write_bytes(files[-1], buffer.getvalue())
+            write_bytes(files[-1], marks.titled(drawn.decode(), texts).encode() if suffix == "svg" else drawn)
     return files

@@ -110,6 +110,45 @@ class Subject:
         own = values.dropna().to_numpy()
         return None if len(own) < 2 or self.metric.exact else summary(own).interval(self.table.level)
 
+    def told(self, variant: str, own: pd.Series) -> list[str]:
+        """A text for each value by seed: what it is, and of which run."""
+        ids = self._ids
+        return [
+            f"{phrases.figure(float(value))} {self.metric.unit}".rstrip()
+            + f"\n{variant}, seed {seed}"
+            + (f"\nrun {ids[variant, seed]}" if (variant, seed) in ids else "")
+            for seed, value in own.items()
+        ]
+
+    def told_mean(self, variant: str, own: pd.Series) -> str:
+        """The text of a variant's mean."""
+        interval = self.interval(own)
+        lines = [
+            f"{phrases.number(float(own.mean()), self.places)} {self.metric.unit}".rstrip(),
+            f"{variant}, mean of n = {own.count()}",
+        ]
+        if interval is not None:
+            lines.append(f"{self.level} {' to '.join(phrases.number(bound, self.places) for bound in interval)}")
+        return "\n".join(lines)
+
+    def told_difference(self, row: Row) -> str:
+        """The text of a difference between two variants."""
+        lines = [
+            f"{phrases.signed(row.difference, self.places)} {self.unit}".rstrip(),
+            f"{row.variant} minus {row.over}, {row_n(row)}",
+        ]
+        if row.interval is not None:
+            bounds = " to ".join(phrases.signed(bound, self.places) for bound in row.interval)
+            lines.append(f"{phrases.confidence(row.level)} {bounds}")
+        return "\n".join(lines)
+
+    @cached_property
+    def _ids(self) -> Mapping[tuple[str, int], str]:
+        """(variant, seed) -> run id."""
+        if "id" not in self.runs:
+            return {}
+        return {(run.variant, run.seed): run.id for run in self.runs[["variant", "seed", "id"]].itertuples()}  # type: ignore[misc]
+
     @property
     def level(self) -> str:
         """`95 % interval`."""
@@ -148,3 +187,10 @@ class Subject:
         if len(states) and states.isin(LOST).all():
             return f"all {phrases.plural(len(states), 'run')} failed or diverged"
         return "no run has completed yet"
+
+
+def row_n(row: Row) -> str:
+    """`n = 5`, or the numbers of runs of a comparison that is not paired."""
+    if row.cases:
+        return f"over {phrases.plural(row.cases, 'case')}"
+    return f"n = {', '.join(map(str, row.runs))}" if row.runs else f"n = {row.pairs}"

@@ -21,6 +21,7 @@ X = "epoch"
 IDENTITY = ("id", "variant", "seed", "state", X)
 BROKEN = ("failed", "diverged")
 DIGITS = 5  # significant ones of every value
+ALL_DIGITS = 1e15  # up to here, whole numbers are exact
 
 MOST_LINES = 240  # with more runs, each variant is a mean and a range
 MOST_VALUES = 270_000  # of all lines and metrics together: about 0.6 MB in a page
@@ -119,8 +120,17 @@ def thinned(epochs: pd.DataFrame, points: int) -> tuple[pd.DataFrame, int]:
 
 
 def values(column: pd.Series) -> list[float | None]:
-    """Numbers of 5 significant digits; None where there is no finite one."""
-    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in column.astype(float).tolist()]
+    """Numbers of 5 significant digits, with all digits before the point; None where there is no finite one."""
+    return [shortened(value) if math.isfinite(value) else None for value in column.astype(float).tolist()]
+
+
+def shortened(value: float) -> float:
+    """The value in as few digits as show it truly."""
+    return (
+        round(value)
+        if 10 ** (DIGITS - 1) <= abs(value) < ALL_DIGITS or value.is_integer() and abs(value) < ALL_DIGITS
+        else float(f"{value:.{DIGITS}g}")
+    )
 
 
 def _runs(epochs: pd.DataFrame, names: Sequence[str], places: Mapping[str, int]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from harness.reporting import phrases
+from harness.reporting.figures.dark import for_dark
 from harness.reporting.pages import search_pictures, search_summary, summary
 from harness.reporting.pages.curve_data import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
-CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js")
+CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js")
+COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
 OPEN = 40  # up to this many trials are shown expanded
 
 
@@ -50,6 +53,7 @@ class Image:
     width: int
     height: int
     file: str  # relative to the page
+    dark: str = ""  # JSON: colour -> its colour on dark screens
 
 
 def render(report: ReportData, pictures: Sequence[Picture]) -> str:
@@ -153,9 +157,11 @@ def page_style() -> str:
 
 @cache
 def chart_script() -> str:
-    """A script that defines `lineChart` (chart.js) and nothing else."""
+    """A script that defines `lineChart` (chart.js) and `livePicture` (figure.js), and nothing else."""
     parts = "\n".join(map(asset, CHART_SCRIPTS))
-    return f'"use strict";\nconst lineChart = (() => {{\n{parts}\nreturn lineChart;\n}})();\n'
+    return (
+        f'"use strict";\nconst {{ lineChart, livePicture }} = (() => {{\n{parts}\nreturn {{ lineChart, livePicture }};\n}})();\n'
+    )
 
 
 @cache
@@ -194,4 +200,7 @@ def image(figures: Path, picture: Picture) -> Image:
     # A PNG's size is at a fixed offset; the SVG has the same proportions.
     width, height = struct.unpack(">II", pixels[16:24])
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}")
+    dark = (
+        json.dumps({colour: for_dark(colour) for colour in sorted(set(COLOUR.findall(lines.decode())))}) if data is lines else ""
+    )
+    return Image(picture.section, picture.alt, picture.caption, source, width, height, f"figures/{picture.name}.{suffix}", dark)

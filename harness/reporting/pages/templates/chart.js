@@ -36,7 +36,7 @@ function lineChart(target, first) {
     const within = reach(series, ...x) ?? reach(series, ...whole);
     const y = zoom.y && !(chosen.log && zoom.y[0] <= 0) ? zoom.y : padded(...within, chosen.log, 0.05);
     const metric = data.metrics[chosen.metric];
-    const labels = { log: chosen.log, xLabel: data.x, yLabel: metric.unit ? `${metric.label} (${metric.unit})` : metric.label };
+    const labels = { log: chosen.log, xLabel: data.x, yLabel: axisLabel(metric, chosen.smoothing, size.height) };
     const frame = { ...drawFrame(parts.svg, size, { x, y }, labels), size };
     state.frame = frame;
     const box = { x: frame.left, y: MARGIN.top, width: size.width - MARGIN.right - frame.left, height: frame.bottom - MARGIN.top };
@@ -59,7 +59,7 @@ function lineChart(target, first) {
     const spot = place(own, at.point, state.frame);
     const line = element("svg:path", { class: "line", d: linePath(own.x, own.y, state.frame), "clip-path": `url(#${parts.id})` });
     parts.over.append(coloured(line, variant), coloured(element("svg:circle", { class: "dot", ...spot, r: 4.5 }), variant));
-    showTip(parts, words, Number(spot.cx), Number(spot.cy), state.frame.size);
+    showTip(parts.tip, words, Number(spot.cx), Number(spot.cy), state.frame.size);
     if (aloud) parts.live.textContent = words.join(", ");
   }
 
@@ -102,13 +102,11 @@ function chartParts(target, id) {
   return parts;
 }
 
-function showTip(parts, words, x, y, size) {
-  const [value, ...rest] = words;
-  parts.tip.replaceChildren(element("strong", {}, value), ...rest.flatMap((word) => [element("br"), word]));
-  const { offsetWidth: width, offsetHeight: height } = parts.tip;
-  const room = parts.plot.clientWidth / size.width;
-  parts.tip.style.left = `${Math.max(0, x * room + 14 + width > parts.plot.clientWidth ? x * room - 14 - width : x * room + 14)}px`;
-  parts.tip.style.top = `${Math.max(0, Math.min(y - height / 2, size.height - height))}px`;
+// The metric with its unit, no longer than the axis.
+function axisLabel({ label, unit }, smoothing, height) {
+  const rest = `${unit ? ` (${unit})` : ""}${smoothing ? ", smoothed" : ""}`;
+  const most = Math.max(8, Math.floor(height / 9) - rest.length);
+  return (label.length > most ? `${label.slice(0, most - 1)}\u2026` : label) + rest;
 }
 
 // What a reader must know beside the picture.

@@ -89,3 +89,14 @@ function crossPath(own, frame) {
   const size = 2 * CROSS;
   return `M${cx - CROSS} ${cy - CROSS}l${size} ${size}m0 ${-size}l${-size} ${size}`;
 }
+
+// Shows the words beside a place of the element around the tip, whose size is given, all in pixels.
+function showTip(tip, words, x, y, size) {
+  const [value, ...rest] = words;
+  tip.replaceChildren(element("strong", {}, value), ...rest.flatMap((word) => [element("br"), word]));
+  tip.style.left = "0";
+  const { offsetWidth: width, offsetHeight: height } = tip;
+  const left = x + 14 + width > size.width ? x - 14 - width : x + 14;
+  tip.style.left = `${Math.max(0, Math.min(left, size.width - width))}px`;
+  tip.style.top = `${Math.max(0, Math.min(y - height / 2, size.height - height))}px`;
+}

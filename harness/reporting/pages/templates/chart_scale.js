@@ -2,10 +2,11 @@
 
 const MINUS = "\u2212";
 
-// The value as a number of at most 5 significant digits.
+// The value as a number of at least 5 significant digits; of whole numbers up to 1e15 all digits.
 function shortNumber(value) {
-  if (!Number.isFinite(value)) return String(value);
-  return String(Number(value.toPrecision(5))).replaceAll("-", MINUS).replace("e+", "e");
+  const large = Math.abs(value) >= 1e4 && Math.abs(value) < 1e15;
+  const text = large ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(5)));
+  return text.replaceAll("-", MINUS).replace("e+", "e");
 }
 
 // A scale between values [low, high] and pixels [from, to]. Halves keep the range of the largest numbers finite.

@@ -74,6 +74,8 @@ if (refresh) {
   }, 1000 * refresh);
 }
 
+document.querySelectorAll("figure").forEach(livePicture);
+
 // Learning curves to look into, in place of their pictures; those remain for print.
 async function unpacked(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -85,7 +87,7 @@ async function showCurves(section) {
   for (const part of document.querySelectorAll("#curves, nav [href='#curves']")) part.hidden = false;
   const chart = document.createElement("div");
   section.querySelector("h2").after(chart);
-  section.querySelectorAll("figure").forEach((figure) => figure.classList.add("live"));
+  section.querySelectorAll("figure").forEach((figure) => figure.classList.add("replaced"));
   lineChart(chart, data);
 }
 if (document.getElementById("curve-data")) showCurves(document.getElementById("curves"));
