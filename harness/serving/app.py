@@ -116,8 +116,14 @@ class App:
             version = self._reports.file(("reports", *filter(None, [name]), INDEX)).tag
         except Refused:
             version = ""
+        problem, training = self._folder.health()
         return Document.of(
-            {"version": version, "current": self._reports.is_current(name), "problem": self._reports.problem(name)}
+            {
+                "version": version,
+                "current": self._reports.is_current(name) and not problem,
+                "problem": problem or self._reports.problem(name),
+                "training": training,
+            }
         )
 
 

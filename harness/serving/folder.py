@@ -54,6 +54,7 @@ class Folder:
         self._open()
         self._state = Document.of({})
         self._rows: list[dict[str, Any]] = []  # of what trains now
+        self._problem = ""
 
     @property
     def store(self) -> Store:
@@ -71,6 +72,12 @@ class Folder:
         with self._lock:
             self._look()
             return self._stamps
+
+    def health(self) -> tuple[str, int]:
+        """Why the folder could not be read when it was last looked at (empty: it could), and how many runs train."""
+        with self._lock:
+            self._look()
+            return self._problem, sum(1 for _ in self._index.running())
 
     def run(self, run_id: str) -> Document | None:
         """A run: its state, curve and the end of its log; None: it has not begun. Raises StoreError."""
@@ -100,18 +107,18 @@ class Folder:
         try:
             self._reopen_if_replaced()
             self._refresh(urgent)
-            self._rows, problem = self._training(), ""
+            self._rows, self._problem = self._training(), ""
         except HarnessError as error:
-            problem = str(error)
+            self._problem = str(error)
         except OSError as error:
-            problem = str(atomic.unusable(self.root, "be read", error))
+            self._problem = str(atomic.unusable(self.root, "be read", error))
         self._next = self._clock() + EVERY_S
         problems = [*self._members.problems.values(), *self._index.problems.values()]
         self._state = Document.of(
             {
                 "folder": str(self.root.resolve()),
                 "host": socket.gethostname(),
-                "problem": problem,
+                "problem": self._problem,
                 "problems": problems[:MOST_PROBLEMS],
                 "more_problems": max(0, len(problems) - MOST_PROBLEMS),
                 "unread": len(self._index.unread),

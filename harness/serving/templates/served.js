@@ -38,6 +38,7 @@
       const answer = await fetch(question, { cache: "no-cache" });
       const found = await answer.json();
       wait = EVERY_MS;
+      bar.querySelector("a").textContent = found.training ? `training now (${found.training})` : "training now";
       if (found.version && found.version !== bar.dataset.version) {
         const busy = Date.now() - touched < 60000 || String(getSelection());
         if (busy) say("new results: show them", reload);
