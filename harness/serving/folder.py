@@ -159,7 +159,7 @@ class Folder:
 
     def _training(self) -> list[dict[str, Any]]:
         running = list(self._index.running())
-        self._trainings.forget({record.id for record in running})
+        self._trainings.keep({record.id for record in running})
         rows = [self._trainings.brief(record) for record in running[:MOST_TRAINING]]
         return sorted(rows, key=lambda row: (row["of"], row["variant"], row["seed"] or 0, row["run"]))
 

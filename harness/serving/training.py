@@ -46,7 +46,7 @@ class Trainings:
     def __init__(self, store: Store, members: Members) -> None:
         self._store, self._members, self._here = store, members, Holder.here()
         self._metrics: dict[str, Mapping[str, Metric] | None] = {}  # by task; None: it cannot be loaded here
-        self._starts: dict[str, tuple[int, Start | None]] = {}  # run -> number of the lease, and its start
+        self._starts: dict[str, tuple[object, Start]] = {}  # run -> who trains it and its epoch, and its start
         self._rows: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # run -> number of rows, and the last of them
 
     def brief(self, record: Record) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class Trainings:
             "log": log,
         }
 
-    def forget(self, running: set[str]) -> None:
-        """Drop what is kept of runs that do not train any more."""
+    def keep(self, running: set[str]) -> None:
+        """Drop what is kept of runs other than these."""
         self._starts = {run: kept for run, kept in self._starts.items() if run in running}
         self._rows = {run: kept for run, kept in self._rows.items() if run in running}
 
@@ -180,21 +180,19 @@ class Trainings:
         return None
 
     def _start(self, record: Record, paths: RunPaths) -> Start | None:
-        """The last start of a run; None while it is unknown."""
-        held = lease.newest(paths.folder)
-        if held is None:
-            return None
-        if (kept := self._starts.get(record.id)) is not None and kept[0] == held.number and kept[1] is not None:
+        """The last start of a run, read again at each epoch, as a holder writes it after it has taken the run; None: unknown."""
+        key = (record.host, record.pid, record.epoch)
+        if (kept := self._starts.get(record.id)) is not None and kept[0] == key:
             return kept[1]
         try:
             origin = atomic.read_json(paths.provenance, Provenance)
         except (FileNotFoundError, StoreError):
             return None
         last = origin.starts[-1]
-        since = last.started if isinstance(last, Provenance) else last.at
-        holder = held.claim.holder if held.claim else None
-        found = Start(since, last.device, gpus_of(holder, self._here) if holder and record.state == "running" else "")
-        self._starts[record.id] = (held.number, found)
+        held = lease.newest(paths.folder) if record.state == "running" else None
+        gpus = gpus_of(held.claim.holder, self._here) if held is not None and held.claim is not None else ""
+        found = Start(last.started if isinstance(last, Provenance) else last.at, last.device, gpus)
+        self._starts[record.id] = (key, found)
         return found
 
     def _last_rows(self, record: Record, paths: RunPaths) -> list[dict[str, Any]]:

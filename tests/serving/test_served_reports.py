@@ -98,7 +98,9 @@ def test_a_report_that_is_looked_at_no_more_is_drawn_no_more(
     assert drawn == ["toys"]
 
 
-def test_the_page_looked_at_last_is_drawn_first(reports: Reports, drawn: list[str], store: Store, toy_plan: PlanMaker, clock: Clock) -> None:
+def test_the_page_looked_at_last_is_drawn_first(
+    reports: Reports, drawn: list[str], store: Store, toy_plan: PlanMaker, clock: Clock
+) -> None:
     store.save_plan(toy_plan(name="tigers"))
     reports.look("toys")
     clock.advance(1.5)

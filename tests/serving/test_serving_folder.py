@@ -142,7 +142,9 @@ def test_another_folder_in_its_place_is_shown_instead(folder: Folder, store: Sto
         assert (plan["name"], plan["done"]) == ("tigers", 0)
 
 
-def test_a_damaged_plan_is_a_message_and_the_others_are_shown(folder: Folder, store: Store, toy_plan: PlanMaker, clock: Clock) -> None:
+def test_a_damaged_plan_is_a_message_and_the_others_are_shown(
+    folder: Folder, store: Store, toy_plan: PlanMaker, clock: Clock
+) -> None:
     store.save_plan(toy_plan(name="tigers"))
     path = store.paths.plan("toys")
     whole = path.read_text()

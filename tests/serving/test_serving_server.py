@@ -149,7 +149,9 @@ def test_head_is_get_without_its_body(server: Server) -> None:
 
 def test_a_connection_serves_several_requests(server: Server) -> None:
     request = f"GET /api/report HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-    assert raw(server, 2 * request + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).count(b"HTTP/1.1 200 OK") == 3
+    assert (
+        raw(server, 2 * request + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).count(b"HTTP/1.1 200 OK") == 3
+    )
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "X"])
@@ -160,7 +162,9 @@ def test_other_methods_are_refused_and_the_connection_ends(server: Server, metho
     assert answer.count(b"HTTP/1.1") == 1
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "{port}", "localhost:{port}x"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "{port}", "localhost:{port}x"]
+)
 def test_a_rebound_name_is_refused(server: Server, host: str) -> None:
     name = host.format(port=server.port)
     answer = raw(server, f"GET /api/state HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
