@@ -113,7 +113,7 @@ def _tell_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None)
         + (f"\nrun {row['id']}" if "id" in row else "")
         for _, row in ends.iterrows()
     ]
-    tell(axis.plot(ends["epoch"], ends[name], "o", color="none", markersize=6), texts)
+    tell([axis.scatter(ends["epoch"], ends[name], s=36, facecolors="none", edgecolors="none")], texts)
 
 
 def _ends(epochs: pd.DataFrame) -> tuple[float, float]:

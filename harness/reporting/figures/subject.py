@@ -112,13 +112,12 @@ class Subject:
 
     def told(self, variant: str, own: pd.Series) -> list[str]:
         """A text for each value by seed: what it is, and of which run."""
-        ids = self._ids
-        return [
-            f"{phrases.figure(float(value))} {self.metric.unit}".rstrip()
-            + f"\n{variant}, seed {seed}"
-            + (f"\nrun {ids[variant, seed]}" if (variant, seed) in ids else "")
-            for seed, value in own.items()
-        ]
+        texts = []
+        for seed, value in own.items():
+            lines = [f"{phrases.figure(float(value))} {self.metric.unit}".rstrip(), f"{variant}, seed {seed}"]
+            run_id = self._ids.get((variant, seed))
+            texts.append("\n".join([*lines, *([f"run {run_id}"] if run_id else [])]))
+        return texts
 
     def told_mean(self, variant: str, own: pd.Series) -> str:
         """The text of a variant's mean."""
@@ -143,11 +142,10 @@ class Subject:
         return "\n".join(lines)
 
     @cached_property
-    def _ids(self) -> Mapping[tuple[str, int], str]:
+    def _ids(self) -> Mapping[tuple[str, object], str]:
         """(variant, seed) -> run id."""
-        if "id" not in self.runs:
-            return {}
-        return {(run.variant, run.seed): run.id for run in self.runs[["variant", "seed", "id"]].itertuples()}  # type: ignore[misc]
+        columns = [self.runs[name].tolist() for name in ("variant", "seed", "id") if name in self.runs]
+        return {(variant, seed): run_id for variant, seed, run_id in zip(*columns, strict=True)} if len(columns) == 3 else {}
 
     @property
     def level(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from harness.reporting import phrases
 from harness.reporting.figures.dark import for_dark
 from harness.reporting.pages import search_pictures, search_summary, summary
-from harness.reporting.pages.curve_data import packed
+from harness.reporting.pages.packing import packed
 from harness.reporting.pages.pictures import FOLDER, Picture, Section
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
 REFRESH_S = 30
-CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js")
+CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js", "unpack.js")
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
 OPEN = 40  # up to this many trials are shown expanded
 
@@ -88,7 +88,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         unclaimed=summary.unclaimed(report),
         existing=report.existing is not None,
         images=_images(report.folder, pictures, get_args(Section)),
-        curves=packed(report.curves) if report.curves["metrics"] else "",
+        curves=packed(report.curves) if report.has_curves and report.curves["metrics"] else "",
         metric=phrases.axis(report.metric, report.metrics[report.metric].unit),
         run_counts=summary.run_counts(report),
         flags=report.flags,
@@ -99,7 +99,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         cost=[(device, summary.hours(seconds)) for device, seconds in report.cost.by_device.items()],
         command=phrases.command(plan, report.results),
         registered=registered(plan),
-        formats=("report.md", "table.tex", "runs.csv", "verdicts.json"),
+        formats=("report.md", "table.tex", "runs.csv", "curves.json", "verdicts.json"),
     )
 
 
@@ -157,11 +157,10 @@ def page_style() -> str:
 
 @cache
 def chart_script() -> str:
-    """A script that defines `lineChart` (chart.js) and `livePicture` (figure.js), and nothing else."""
+    """A script that defines `lineChart` (chart.js), `livePicture` (figure.js) and `unpacked` (unpack.js), and nothing else."""
     parts = "\n".join(map(asset, CHART_SCRIPTS))
-    return (
-        f'"use strict";\nconst {{ lineChart, livePicture }} = (() => {{\n{parts}\nreturn {{ lineChart, livePicture }};\n}})();\n'
-    )
+    names = "{ lineChart, livePicture, unpacked }"
+    return f'"use strict";\nconst {names} = (() => {{\n{parts}\nreturn {names};\n}})();\n'
 
 
 @cache

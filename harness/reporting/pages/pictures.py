@@ -63,8 +63,7 @@ def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
                 yield Picture(f"claimed_{files[metric]}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
         if report.tuning is not None:
             yield _tuning(report.tuning)
-        # An evaluation has one row a run, which is not a curve.
-        if not report.complete or report.epochs["epoch"].max() > 1:
+        if not report.complete or report.has_curves:
             yield _curves(report)
     sizes = figures.sizes(report.runs)
     if len(set(sizes.values())) > 1:

@@ -87,6 +87,11 @@ class ReportData:
             return self.existing.epochs
         return curves_frame(self.store, self.plan, self.records, tables=self._tables)
 
+    @property
+    def has_curves(self) -> bool:
+        """Whether runs have several epochs: an evaluation has one row a run, which is not a curve. Raises StoreError."""
+        return bool(self.epochs["epoch"].max() > 1)
+
     @cached_property
     def curves(self) -> dict[str, Any]:
         """The data of the live learning curves (`curve_data`). Raises StoreError."""

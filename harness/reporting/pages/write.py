@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from harness.reporting.pages.report_data import ReportData
@@ -12,7 +13,7 @@ from harness.store.atomic import make_folder, to_json, write_text
 def write(report: ReportData | SearchReportData) -> Path:
     """Write all formats of a report, for a search also its comparison's; returns index.html. Raises StoreError."""
     # Jinja2 and matplotlib are slow to import and not needed for gathering.
-    from harness.reporting.pages import data_files, latex, markdown, page, pictures, search_pictures
+    from harness.reporting.pages import curves_file, data_files, latex, markdown, page, pictures, search_pictures
 
     make_folder(report.folder)
     if isinstance(report, SearchReportData):
@@ -30,6 +31,7 @@ def write(report: ReportData | SearchReportData) -> Path:
             "report.md": markdown.render(report, drawn),
             "table.tex": latex.render(report),
             "runs.csv": data_files.runs_csv(report),
+            "curves.json": json.dumps(curves_file.curves_document(report), separators=(",", ":"), allow_nan=False) + "\n",
             "index.html": page.render(report, drawn),
         }
     for name, text in texts.items():

@@ -1,4 +1,5 @@
-// lineChart(element, data): learning curves to look into, as the content of `element`. Returns {update(data)}.
+// lineChart(element, data): learning curves to look into, as the content of `element`. Returns
+// {update(data): shows new data with the same choices, chosen(): the choices of the reader as JSON values, choose(choices)}.
 //
 // data: {
 //   x: "epoch",
@@ -12,8 +13,7 @@
 let charts = 0;
 
 function lineChart(target, first) {
-  const names = Object.keys(first.metrics);
-  const chosen = { metric: names[0], log: false, smoothing: 0, seeds: true, hidden: new Set(), hiddenSeeds: new Set() };
+  const chosen = { metric: Object.keys(first.metrics)[0], log: false, smoothing: 0, seeds: true, hidden: new Set(), hiddenSeeds: new Set() };
   const parts = chartParts(target, `chart-${(charts += 1)}`);
   const state = { data: first, zoom: { x: null, y: null }, at: null, series: [], frame: null };
 
@@ -82,7 +82,7 @@ function lineChart(target, first) {
   };
   new ResizeObserver(() => draw()).observe(parts.plot);
   update(first);
-  return { update };
+  return { update, chosen: () => saved(chosen, state.zoom), choose: (choices) => restoreChoices(control, choices) };
 }
 
 function chartParts(target, id) {

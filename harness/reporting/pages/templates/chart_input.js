@@ -5,16 +5,17 @@ const CLICK = 5; // a shorter movement of the pointer is a click [px]
 
 function chartControls(control) {
   const { parts, chosen, draw, zoomTo } = control;
-  const log = element("input", { type: "checkbox" });
-  const seeds = element("input", { type: "checkbox", checked: true });
-  const smoothing = element("input", { type: "range", min: 0, max: 0.99, step: 0.01, value: 0, "aria-label": "smoothing" });
+  const log = element("input", { type: "checkbox", name: "log" });
+  const seeds = element("input", { type: "checkbox", name: "seeds", checked: true });
+  const smoothing = element("input", { type: "range", name: "smoothing", min: 0, max: 0.99, step: 0.01, value: 0 });
   const weight = element("output", {}, "off");
   const button = (text, label, act) => {
     const made = element("button", { type: "button", "aria-label": label, title: label }, text);
     made.addEventListener("click", act);
     return made;
   };
-  parts.metric = element("select", { "aria-label": "metric" });
+  parts.metric = element("select", { name: "metric" });
+  parts.inputs = { log, seeds, smoothing, weight };
   parts.reset = button("Reset zoom", "Reset zoom", () => zoomTo({ x: null, y: null }));
   parts.seeds = element("label", {}, seeds, " seeds");
   parts.controls.append(
@@ -38,9 +39,30 @@ function chartControls(control) {
   });
   smoothing.addEventListener("input", () => {
     chosen.smoothing = Number(smoothing.value);
-    weight.textContent = chosen.smoothing ? chosen.smoothing.toFixed(2) : "off";
+    showWeight(control);
     draw();
   });
+}
+
+function showWeight({ parts, chosen }) {
+  parts.inputs.weight.textContent = chosen.smoothing ? chosen.smoothing.toFixed(2) : "off";
+}
+
+// The choices as JSON values, and their inverse: choices that the data do not know have no effect.
+function saved(chosen, zoom) {
+  return { ...chosen, hidden: [...chosen.hidden], hiddenSeeds: [...chosen.hiddenSeeds], zoom };
+}
+
+function restoreChoices(control, { zoom, hidden, hiddenSeeds, ...others }) {
+  const { parts, chosen } = control;
+  Object.assign(chosen, others, { hidden: new Set(hidden), hiddenSeeds: new Set(hiddenSeeds) });
+  parts.inputs.log.checked = chosen.log;
+  parts.inputs.seeds.checked = chosen.seeds;
+  parts.inputs.smoothing.value = chosen.smoothing;
+  showWeight(control);
+  parts.known = null;
+  fillControls(control);
+  control.zoomTo(zoom);
 }
 
 // Metrics, variants and seeds of new data.
@@ -55,7 +77,7 @@ function fillControls(control) {
   const known = JSON.stringify([data.variants, seeds]);
   if (parts.known === known) return;
   parts.known = known;
-  const variants = data.variants.map((variant) => coloured(toggle(control, chosen.hidden, variant.name, variant.name, true), variant));
+  const variants = data.variants.map((variant) => toggle(control, chosen.hidden, variant.name, variant.name, [lineSample(variant)]));
   const rows = [switches(control, "Variants", variants)];
   if (seeds.length > 1) rows.push(switches(control, "Seeds", seeds.map((seed) => toggle(control, chosen.hiddenSeeds, seed, String(seed)))));
   parts.legend.replaceChildren(...rows);
@@ -69,11 +91,16 @@ function switches({ draw }, name, buttons) {
     buttons.forEach((each) => each.press(!off));
     draw();
   });
-  return element("div", { role: "group", "aria-label": name }, element("span", {}, name), ...buttons, ...(buttons.length > 2 ? [all] : []));
+  return element("div", { role: "group", "aria-label": name }, element("span", {}, name), ...(buttons.length > 2 ? [all] : []), ...buttons);
 }
 
-function toggle({ draw }, hidden, key, text, sample = false) {
-  const made = element("button", { type: "button", "aria-pressed": String(!hidden.has(key)) }, ...(sample ? [element("i")] : []), text);
+function lineSample(variant) {
+  const line = element("svg:line", { class: "line", x1: 0, x2: 26, y1: 5, y2: 5, "stroke-dasharray": variant.dashes });
+  return element("svg:svg", { class: "sample", width: 26, height: 10, "aria-hidden": "true" }, coloured(line, variant));
+}
+
+function toggle({ draw }, hidden, key, text, sample = []) {
+  const made = element("button", { type: "button", "aria-pressed": String(!hidden.has(key)) }, ...sample, text);
   made.press = (on) => {
     if (on) hidden.delete(key);
     else hidden.add(key);

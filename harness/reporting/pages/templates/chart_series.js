@@ -2,7 +2,7 @@
 
 const BROKEN = ["failed", "diverged"];
 
-// data, what is chosen -> {series, left}: the shown lines with their finite points, and how many values a log scale leaves out.
+// data, choices -> {series, left}: the shown lines with their finite points, and how many values a log scale leaves out.
 //
 // A series: {mean, bold, variant, seed, run, state, n, x, y, raw, band}; `y` is smoothed and `raw` as recorded.
 function shownSeries(data, chosen) {
@@ -23,7 +23,7 @@ function shownSeries(data, chosen) {
     const raw = kept.map((place) => values[place]);
     const own = { ...line, mean, bold: mean || single(line.variant), x: kept.map((place) => line.x[place]), raw, y: raw, n: counts(line.n, kept), band: null };
     if (chosen.smoothing) own.y = smoothed(raw, chosen.smoothing);
-    if (line.low && line.high) own.band = bandOf(line, chosen, kept);
+    if (line.low?.[chosen.metric]) own.band = bandOf(line, chosen, kept);
     return own;
   };
   const series = [...data.lines.map((line) => made(line, false)), ...data.means.map((line) => made(line, true))];
@@ -95,8 +95,8 @@ function pointWords(data, chosen, own, point) {
   const shown = chosen.smoothing ? `${value} (smoothed ${shortNumber(own.y[point])}${unit})` : value;
   const where = `${data.x} ${shortNumber(own.x[point])}`;
   if (!own.mean) {
-    const end = BROKEN.includes(own.state) ? `, ${own.state}` : "";
-    return [shown, name, `seed ${own.seed}, ${where}${end}`, own.run];
+    const end = own.state === "completed" ? "" : `, ${own.state}`;
+    return [shown, name, `seed ${own.seed}, ${where}${end}`, `run ${own.run}`];
   }
   const n = Array.isArray(own.n) ? own.n[point] : own.n;
   const range = own.band ? `range ${shortNumber(own.band[point][0])} to ${shortNumber(own.band[point][1])}` : "";

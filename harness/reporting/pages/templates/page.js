@@ -1,4 +1,4 @@
-// Optional: sortable tables, details that stay open on reload, automatic reload while runs are unfinished.
+// Optional: sortable tables, live figures, automatic reload while runs are unfinished.
 
 const { compare: byAlphabet } = new Intl.Collator("en", { numeric: true });
 
@@ -54,40 +54,44 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
 
+// Pictures in the page, and learning curves to look into in place of theirs; the images remain for print.
+document.querySelectorAll("figure").forEach(livePicture);
+
+let curves = null; // what lineChart returns
+async function showCurves(section) {
+  const data = await unpacked(document.getElementById("curve-data").textContent);
+  document.querySelectorAll("#curves, nav [href='#curves']").forEach((part) => (part.hidden = false));
+  const chart = document.createElement("div");
+  section.querySelector("h2").after(chart);
+  section.querySelectorAll("figure").forEach((figure) => figure.classList.add("replaced"));
+  curves = lineChart(chart, data);
+}
+
+// An unfinished report is loaded again and again; what is open and chosen stays so, as does the place on the page.
 const kept = [...document.querySelectorAll("details[data-keep]")];
 const place = `kept ${location.pathname}`;
 const refresh = Number(document.body.dataset.refresh);
 const before = JSON.parse(sessionStorage.getItem(place) ?? "null");
 sessionStorage.removeItem(place);
-if (before) {
+
+function restore() {
+  if (!before) {
+    reveal();
+    return;
+  }
   for (const part of kept) part.open = before.open.includes(part.dataset.keep);
+  if (before.curves) curves?.choose(before.curves);
   scrollTo(0, before.top);
-} else {
-  reveal();
 }
+restore();
+if (document.getElementById("curve-data")) showCurves(document.getElementById("curves")).then(restore);
+
 if (refresh) {
   setInterval(() => {
-    if (document.hidden || String(getSelection())) return;
+    // Not while somebody reads a value or selects text.
+    if (document.hidden || String(getSelection()) || document.querySelector(".tip:not([hidden])")) return;
     const open = kept.filter((part) => part.open).map((part) => part.dataset.keep);
-    sessionStorage.setItem(place, JSON.stringify({ open, top: scrollY }));
+    sessionStorage.setItem(place, JSON.stringify({ open, top: scrollY, curves: curves?.chosen() }));
     location.reload();
   }, 1000 * refresh);
 }
-
-document.querySelectorAll("figure").forEach(livePicture);
-
-// Learning curves to look into, in place of their pictures; those remain for print.
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
-}
-
-async function showCurves(section) {
-  const data = await unpacked(document.getElementById("curve-data").textContent);
-  for (const part of document.querySelectorAll("#curves, nav [href='#curves']")) part.hidden = false;
-  const chart = document.createElement("div");
-  section.querySelector("h2").after(chart);
-  section.querySelectorAll("figure").forEach((figure) => figure.classList.add("replaced"));
-  lineChart(chart, data);
-}
-if (document.getElementById("curve-data")) showCurves(document.getElementById("curves"));
