@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from devtools import NAMES, Browser, found
+from examples import toy_rows, write_run
 from serving import served
 
 from harness import write_report
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.needs(*NAMES), pytest.mark.slow]
 PlanMaker = Callable[..., Plan]
 PATIENCE_S = 90
 PHONE = (390, 800)
+ANY_SPEED = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +61,11 @@ def until(browser: Browser, expression: str) -> None:
 
 
 def test_the_pages_follow_a_worker(
-    browser: Browser,
-    server: Server,
-    store: Store,
-    plan: Plan,
-    start_worker: Callable[..., subprocess.Popen[str]],
-    tmp_path: Path,
+    browser: Browser, server: Server, store: Store, plan: Plan, start_worker: Callable[..., subprocess.Popen[str]]
 ) -> None:
     address = f"http://127.0.0.1:{server.port}"
+    browser.open_address(f"{address}/reports/{plan.name}/index.html", (1280, 800))
+    until(browser, "document.querySelector('.served [role=status]').textContent === 'current'")
     browser.open_address(f"{address}/now", PHONE)
     until(browser, "document.getElementById('count').textContent.startsWith('Nothing trains now')")
     worker = start_worker(store.paths.plan(plan.name))
@@ -78,20 +76,39 @@ def test_the_pages_follow_a_worker(
     until(browser, f"document.querySelector('#chart svg .line').getAttribute('d') !== '{before}'")
     until(browser, "document.querySelector('#plans').innerText.includes('1/2 runs')")
     assert browser.value("document.documentElement.scrollWidth") == PHONE[0]
-    browser.screenshot(tmp_path / "now.png")
 
     browser.open_address(f"{address}/runs/{plan.runs[0].id}/", PHONE)
     until(browser, "document.getElementById('log').textContent.includes('hello <b>log</b>')")
     until(browser, "document.getElementById('facts').textContent.startsWith('completed')")
     assert browser.value("document.documentElement.scrollWidth") == PHONE[0]
 
-    browser.open_address(f"{address}/reports/{plan.name}/index.html", (1280, 800))
-    until(browser, "document.body.innerText.includes('1/2 runs')")
     worker.kill()
     worker.wait()
     assert browser.complaints == []
 
     browser.open_address(f"{address}/now", PHONE)
     until(browser, "document.getElementById('count').textContent.startsWith('Nothing trains now')")
-    browser.send("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    browser.send("Network.emulateNetworkConditions", **ANY_SPEED, offline=True)
     until(browser, "document.getElementById('messages').textContent.includes('does not answer')")
+    browser.send("Network.emulateNetworkConditions", **ANY_SPEED, offline=False)
+    until(browser, "document.getElementById('messages').textContent === ''")
+
+
+def test_a_report_replaces_what_has_changed_and_keeps_what_the_reader_has_opened(
+    browser: Browser, server: Server, store: Store, plan: Plan
+) -> None:
+    write_run(store, plan, plan.runs[0], toy_rows(50.0), state="completed")
+    browser.open_address(f"http://127.0.0.1:{server.port}/reports/{plan.name}/index.html")
+    until(browser, "document.body.innerText.includes('1/2 runs')")
+    browser.value("window.sameDocument = true; document.querySelector('[data-keep=runs]').open = true; scrollTo(0, 500)")
+    sections = "[...document.querySelectorAll('main > section')].map((part) => part.id)"
+    before = browser.value(sections)
+    write_run(store, plan, plan.runs[1], toy_rows(52.0), state="completed")
+    until(browser, "document.body.innerText.includes('2/2 runs')")
+    assert browser.value("window.sameDocument") is True
+    assert browser.value("document.querySelector('[data-keep=runs]').open") is True
+    assert browser.value("scrollY") == 500
+    assert browser.value(sections) == before
+    assert browser.value("document.querySelectorAll('#variants thead button').length") > 3
+    assert browser.value("document.querySelectorAll('#curves .chart svg .line').length") >= 2
+    assert browser.complaints == []

@@ -37,7 +37,7 @@ def plan(store: Store, toy_plan: PlanMaker) -> Plan:
 
 
 @pytest.fixture
-def reports(store: Store, clock: Clock, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reports]:
+def reports(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reports]:
     """Reports of the folder, drawn when the test says so."""
     folder = Folder(store.paths.root, clock)
     monkeypatch.setattr(Reports, "_work", lambda _: None)
