@@ -26,7 +26,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def plan(store: Store, toy_plan: PlanMaker) -> Plan:
     """Two runs of three have finished."""
     plan = toy_plan(seeds=3)
@@ -122,16 +122,15 @@ def test_reports_are_not_drawn_all_the_time(reports: Reports, store: Store, plan
     assert drawn == ["toys"]
 
 
-def test_what_is_no_report_is_not_drawn(reports: Reports, drawn: list[str]) -> None:
+@pytest.mark.usefixtures("drawn")
+def test_what_is_no_report_is_not_drawn(reports: Reports) -> None:
     reports.look("../toys")
     reports.look("nothing")
     assert reports.draw_next() is not None
     assert not reports.is_known("nothing")
 
 
-def test_a_report_that_cannot_be_drawn_says_why_and_the_others_are(
-    reports: Reports, monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
+def test_a_report_that_cannot_be_drawn_says_why_and_the_others_are(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> None:
         raise ZeroDivisionError("a figure")
 
@@ -146,7 +145,7 @@ def test_a_report_that_cannot_be_drawn_says_why_and_the_others_are(
 
 
 def test_drawing_changes_no_byte_of_the_results_folder_and_gives_what_harness_report_writes(
-    reports: Reports, store: Store, plan: Plan
+    reports: Reports, store: Store
 ) -> None:
     write_report("toys", store.paths.root)
     written = {name: store.paths.report("toys").joinpath(name).read_bytes() for name in ("index.html", "report.md", "runs.csv")}
@@ -169,7 +168,7 @@ def test_until_it_is_drawn_the_report_in_the_results_folder_is_shown(reports: Re
     assert reports.file(PAGE).data == b"older"
 
 
-def test_the_folder_of_the_server_is_removed_at_its_end(store: Store, plan: Plan) -> None:
+def test_the_folder_of_the_server_is_removed_at_its_end(store: Store) -> None:
     folder = Folder(store.paths.root)
     with Reports(store.paths.root, lambda: folder.store, folder.stamps) as reports:
         own: Path = reports._own

@@ -63,7 +63,7 @@ def test_the_state_tells_what_trains_where_and_how_far_it_is(folder: Folder) -> 
     assert run["left_s"] == 12.0  # rows of two epochs that took 12 s each
 
 
-def test_a_run_has_its_curve_and_the_end_of_its_log_without_control_characters(folder: Folder, toy_plan: PlanMaker) -> None:
+def test_a_run_has_its_curve_and_the_end_of_its_log_without_control_characters(folder: Folder) -> None:
     run_id = state(folder)["training"][0]["run"]
     found = folder.run(run_id)
     assert found is not None

@@ -265,7 +265,7 @@ def test_a_port_that_is_taken_is_named_with_a_free_one(server: Server) -> None:
         assert other.port == free > server.port
 
 
-def test_runs_that_vanish_while_they_are_looked_at_leave_the_server_alive(results: Path, toy_plans: PlanMaker) -> None:
+def test_runs_that_vanish_while_they_are_looked_at_leave_the_server_alive(results: Path) -> None:
     copy = results.parent / "copy"
     shutil.copytree(results, copy, symlinks=True)
     with served(copy, clock := Clock(), drawing=False) as server:
