@@ -1,6 +1,6 @@
 "use strict";
 // On the pages of reports: asks whether the report has changed, and then replaces the parts of the page that have.
-// `sortable`, `livePicture`, `unpacked` and `curves` are those of the page's own script; an older page is loaded again instead.
+// `sortable`, `livePicture`, `unpacked`, `showCurves` and `curves` are those of the page's own script; an older page is loaded again instead.
 
 (() => {
   const EVERY_MS = 3000;
@@ -9,7 +9,9 @@
   const status = bar.querySelector("[role=status]");
   const name = bar.dataset.report;
   const question = name ? `/api/report/${encodeURIComponent(name)}` : "/api/report";
-  const content = (page) => [...page.querySelectorAll("main > *, header.top")];
+  const above = (page) => [...page.querySelectorAll("header.top, main > :not(section)")]; // the sections
+  const sections = (page) => [...page.querySelectorAll("main > section")];
+  const html = (parts) => parts.map((part) => part.outerHTML).join("");
   let wait = EVERY_MS;
   let source = null; // the page as it was sent, without what scripts have made of it
 
@@ -33,19 +35,43 @@
 
   // Shows another version of the page; false: only by loading it again.
   async function renew(fresh) {
-    const [before, after, shown] = [source, fresh, document].map(content);
     const known = typeof sortable === "function" && source.querySelector(".served")?.dataset.version === bar.dataset.version;
-    const alike = (one, other) => one.tagName === other.tagName && one.id === other.id;
-    if (!known || [after, shown].some((parts) => parts.length !== before.length || parts.some((part, place) => !alike(part, before[place])))) return false;
-    for (const [place, part] of after.entries()) {
-      if (part.outerHTML === before[place].outerHTML) continue;
-      if (part.id === "curves" && curves && fresh.getElementById("curve-data")) await renewCurves(shown[place], part.cloneNode(true));
-      else replace(shown[place], document.importNode(part, true));
+    if (!known) return false;
+    if (html(above(fresh)) !== html(above(source))) replaceAbove(above(fresh));
+    const before = new Map(sections(source).map((part) => [part.id, part.outerHTML]));
+    const shown = new Map(sections(document).map((part) => [part.id, part]));
+    const main = document.querySelector("main");
+    let last = above(document).filter((part) => part.parentNode === main).at(-1) ?? null;
+    for (const part of sections(fresh)) {
+      const old = shown.get(part.id);
+      shown.delete(part.id);
+      let own = old;
+      if (!old || part.outerHTML !== before.get(part.id)) {
+        const inPlace = old && part.id === "curves" && curves && part.querySelector("#curve-data");
+        own = inPlace ? await renewCurves(old, part.cloneNode(true)) : replaced(old, document.importNode(part, true));
+      }
+      const next = last ? last.nextElementSibling : main.firstElementChild;
+      if (next !== own) main.insertBefore(own, next); // not moved if it is in its place: that would take the focus away
+      if (own !== old && own.querySelector("#curve-data")) await showCurves(own);
+      last = own;
     }
+    shown.forEach((part) => part.remove());
     document.title = fresh.title;
     bar.dataset.version = fresh.querySelector(".served").dataset.version;
     source = fresh;
     return true;
+  }
+
+  // What stands above the sections: banners come and go.
+  function replaceAbove(parts) {
+    above(document).forEach((part) => part.remove());
+    const main = document.querySelector("main");
+    const [first] = sections(document);
+    for (const part of parts) {
+      const own = replaced(null, document.importNode(part, true));
+      if (own.tagName === "HEADER") main.before(own);
+      else main.insertBefore(own, first ?? null);
+    }
   }
 
   async function renewCurves(shown, part) {
@@ -56,15 +82,18 @@
       pictures[place].classList.add("replaced");
       figure.replaceWith(document.adoptNode(pictures[place]));
     });
+    return shown;
   }
 
-  function replace(shown, part) {
+  // The new part with what was open in the old one, and with the controls of the page's script.
+  function replaced(old, part) {
     for (const details of part.querySelectorAll("details[data-keep]")) {
-      details.open = Boolean(shown.querySelector(`details[data-keep="${CSS.escape(details.dataset.keep)}"]`)?.open);
+      details.open = Boolean(old?.querySelector(`details[data-keep="${CSS.escape(details.dataset.keep)}"]`)?.open);
     }
-    shown.replaceWith(part);
+    old?.replaceWith(part);
     part.querySelectorAll("table.sortable").forEach(sortable);
     [part, ...part.querySelectorAll("figure")].filter((each) => each.tagName === "FIGURE").forEach(livePicture);
+    return part;
   }
 
   async function ask() {
