@@ -44,13 +44,16 @@ def serve(
       2   bad input or usage, no such results folder, or a port that is taken
     """
     from harness.common import patience
+    from harness.errors import InputError
     from harness.serving.app import App
     from harness.serving.folder import Folder
     from harness.serving.reports import Reports
     from harness.serving.server import Server
-    from harness.store.served import announced
+    from harness.store.served import address, announced
     from harness.terminal import shell
 
+    if (known := address(results)) is not None and known.endswith(f":{port}/"):
+        raise InputError(f"--port {port}: this results folder is served there already: open {known}")
     folder = Folder(results)
     reports = Reports(results, lambda: folder.store, folder.stamps)
     with Server(App(folder, reports), host, port) as server, patience.waiting_up_to(0.0):

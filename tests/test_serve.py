@@ -17,6 +17,7 @@ from conftest import TESTS
 from harness import serve
 from harness.experiment.plan import Plan
 from harness.store.records import Store
+from harness.store.served import announced
 
 PlanMaker = Callable[..., Plan]
 
@@ -50,6 +51,15 @@ def test_a_port_that_is_taken_and_a_missing_folder_are_errors(store: Store, caps
     assert f"--port {port}: another program listens on this port of 127.0.0.1; use a free one: --port" in capsys.readouterr().err
     assert serve.main(["--results", str(store.paths.root / "missing")]) == 2
     assert "no such results folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_served_there_already_is_named_with_its_address(
+    store: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with announced(store.paths.root, "http://127.0.0.1:8123"):
+        assert serve.main(["--results", str(store.paths.root), "--port", "8123"]) == 2
+    assert "served there already: open http://127.0.0.1:8123/" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.com"])

@@ -81,15 +81,6 @@ def read(root: Path, parts: Sequence[str]) -> FileContent:
     return FileContent(data, TYPES[path.suffix], tag_of(data))
 
 
-def stamp(root: Path, parts: Sequence[str]) -> float | None:
-    """When the file was last written, in seconds since 1970; None if there is none that may be shown."""
-    try:
-        found = root.joinpath(*parts).stat()
-    except OSError:
-        return None
-    return found.st_mtime if is_shown(parts) and stat.S_ISREG(found.st_mode) else None
-
-
 def tag_of(data: bytes) -> str:
     """An HTTP entity tag."""
     return f'"{hashlib.sha256(data).hexdigest()[:16]}"'

@@ -83,7 +83,7 @@ class Reports:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=1)  # it may be drawing, and ends with the process
         shutil.rmtree(self._own, ignore_errors=True)
 
     def look(self, name: str) -> None:
