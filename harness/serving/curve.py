@@ -43,7 +43,7 @@ def curve(
     }
     return {
         "x": "epoch",
-        "metrics": {name: described(name, known.get(name), name not in claimed) for name in ordered},
+        "metrics": {name: described(name, known.get(name), claimed=name in claimed) for name in ordered},
         "variants": [{"name": member.variant if member else "", "colour": colour, "dark": for_dark(colour), "dashes": None}],
         "lines": [line] if points else [],
         "means": [],

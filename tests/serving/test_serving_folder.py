@@ -12,6 +12,7 @@ from searching import SPACE, begun, toy_search
 from serving import Clock
 
 from harness.common import patience
+from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan, Selection
 from harness.serving.folder import Folder
 from harness.store.holder import Holder
@@ -19,6 +20,7 @@ from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 from harness.store.trial_runs import write_trial_runs
 
+CLAIM = ComparisonClaim(kind="improves", metric="score", variants=("better",), over=("base",))
 PlanMaker = Callable[..., Plan]
 ELSEWHERE = Holder(host="gpu07", machine="another", pid=4711, process_start="1", job="99_2")
 
@@ -31,7 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def folder(store: Store, toy_plan: PlanMaker, clock: Clock) -> Folder:
     """Two variants with two seeds: one run has finished, another trains on another machine."""
-    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2)
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=2, claims=[CLAIM])
     store.save_plan(plan)
     write_run(store, plan, plan.runs[0], toy_rows(50.0), state="completed")
     hold(store, plan.runs[1].id)
@@ -72,6 +74,11 @@ def test_a_run_has_its_curve_and_the_end_of_its_log_without_control_characters(f
     (line,) = run["chart"]["lines"]
     assert (line["x"], line["y"]["score"], line["run"]) == ([1, 2], [50.0, 51.0], run_id)
     assert run["chart"]["metrics"]["score"]["better"] == "maximize"
+    assert {name: metric["exploratory"] for name, metric in run["chart"]["metrics"].items()} == {
+        "score": False,
+        "loss": True,
+        "step": True,
+    }
 
 
 def test_a_run_that_has_not_begun_has_no_document(folder: Folder) -> None:
