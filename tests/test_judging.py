@@ -93,6 +93,7 @@ def test_a_report_is_written_that_no_scoreboard_lists(table: Path, capsys: pytes
         "report.md",
         "table.tex",
         "runs.csv",
+        "curves.json",
         "verdicts.json",
         "figures",
     }

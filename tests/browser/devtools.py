@@ -24,7 +24,9 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )
 PATIENCE_S = 60
-KEYS = {"Tab": 9, "Enter": 13, " ": 32}
+KEYS = {
+    "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 
 
 def found() -> str | None:
@@ -130,6 +132,24 @@ class Browser:
         text: Mapping[str, str] = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
         self.send("Input.dispatchKeyEvent", type="keyDown", **code, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **code)
+
+    def point(self, x: float, y: float, to: tuple[float, float] | None = None) -> None:
+        """Move the mouse to a place of the window; `to`: drag it from there."""
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        if to is not None:
+            button = {"button": "left", "clickCount": 1}
+            self.send("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **button)
+            self.send("Input.dispatchMouseEvent", type="mouseMoved", x=to[0], y=to[1], **button)
+            self.send("Input.dispatchMouseEvent", type="mouseReleased", x=to[0], y=to[1], **button)
+
+    def tap(self, x: float, y: float) -> None:
+        """Touch a place of the window."""
+        self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def print(self, on: bool = True) -> None:
+        """Show the page as it is printed, or on a screen again."""
+        self.send("Emulation.setEmulatedMedia", media="print" if on else "")
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
         """A PNG of the page, or of the visible part."""

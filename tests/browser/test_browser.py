@@ -84,7 +84,7 @@ def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, reports: Path,
 @pytest.mark.parametrize("name", PAGES[:-1])
 def test_question_verdict_and_figure_are_on_the_first_screen(browser: Browser, reports: Path, name: str) -> None:
     browser.open(reports / name, WIDE)
-    places = ["h1", ".verdict", "figure.main img"]
+    places = ["h1", ".verdict", "figure.main svg"]
     tops, bottoms = (
         browser.value(f"{places}.map((each) => document.querySelector(each).getBoundingClientRect().{edge})")
         for edge in ("top", "bottom")

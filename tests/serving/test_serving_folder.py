@@ -20,7 +20,7 @@ from harness.store.lease import Timing, Watch
 from harness.store.records import Store
 from harness.store.trial_runs import write_trial_runs
 
-CLAIM = ComparisonClaim(kind="improves", metric="score", variants=("better",), over=("base",))
+CLAIM = ComparisonClaim(kind="improves", metric="score", variants=("better",), over=("base",), margin=1.0)
 PlanMaker = Callable[..., Plan]
 ELSEWHERE = Holder(host="gpu07", machine="another", pid=4711, process_start="1", job="99_2")
 

@@ -10,7 +10,7 @@ from simulated import BASE, LEAKY, comparison
 from harness import write_report
 from harness.store.records import Store
 
-FORMATS = {"index.html", "report.md", "table.tex", "runs.csv", "verdicts.json"}
+FORMATS = {"index.html", "report.md", "table.tex", "runs.csv", "curves.json", "verdicts.json"}
 
 
 def test_every_format_is_there_and_the_same_results_give_the_same_bytes(store: Store) -> None:

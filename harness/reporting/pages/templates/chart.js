@@ -36,7 +36,7 @@ function lineChart(target, first) {
     const within = reach(series, ...x) ?? reach(series, ...whole);
     const y = zoom.y && !(chosen.log && zoom.y[0] <= 0) ? zoom.y : padded(...within, chosen.log, 0.05);
     const metric = data.metrics[chosen.metric];
-    const labels = { log: chosen.log, xLabel: data.x, yLabel: axisLabel(metric, chosen.smoothing, size.height) };
+    const labels = { log: chosen.log, xLabel: data.x, yLabel: axisLabel(metric, chosen, size.height) };
     const frame = { ...drawFrame(parts.svg, size, { x, y }, labels), size };
     state.frame = frame;
     const box = { x: frame.left, y: MARGIN.top, width: size.width - MARGIN.right - frame.left, height: frame.bottom - MARGIN.top };
@@ -103,8 +103,8 @@ function chartParts(target, id) {
 }
 
 // The metric with its unit, no longer than the axis.
-function axisLabel({ label, unit }, smoothing, height) {
-  const rest = `${unit ? ` (${unit})` : ""}${smoothing ? ", smoothed" : ""}`;
+function axisLabel({ label, unit }, { log, smoothing }, height) {
+  const rest = `${unit ? ` (${unit})` : ""}${log ? ", log scale" : ""}${smoothing ? ", smoothed" : ""}`;
   const most = Math.max(8, Math.floor(height / 9) - rest.length);
   return (label.length > most ? `${label.slice(0, most - 1)}\u2026` : label) + rest;
 }

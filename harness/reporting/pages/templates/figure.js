@@ -24,6 +24,8 @@ function livePicture(figure) {
   svg.setAttribute("aria-label", marks.length ? `${image.alt} The arrow keys go from value to value.` : image.alt);
   svg.setAttribute("role", marks.length ? "application" : "img");
   image.parentNode.before(whole);
+  const link = element("a", { class: "file", href: image.parentNode.getAttribute("href") }, "Open the picture");
+  figure.querySelector("figcaption")?.append(" ", link);
   figure.classList.add("live");
   if (marks.length) explore(svg, marks, whole, tip, live);
 }

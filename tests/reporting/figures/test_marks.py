@@ -1,0 +1,59 @@
+"""Marks of figures: each tells its own value, in the SVG as its title, and nothing is told of marks that are not all drawn."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from subjects import plan_of, subject_of
+
+from harness.reporting.figures import pair, save
+from harness.reporting.figures.marks import named, tell, titled
+
+TITLES = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+
+
+def titles(figure: Figure, folder: Path) -> list[str]:
+    return TITLES.findall(save(figure, folder, "figure")[1].read_text())
+
+
+def test_each_dot_tells_its_value_variant_and_seed(tmp_path: Path) -> None:
+    subject = subject_of(plan_of(("relu", "leaky_relu")))
+    found = titles(pair(subject), tmp_path)
+    for variant in ("relu", "leaky_relu"):
+        for seed, value in subject.values[variant].items():
+            assert [text for text in found if text.startswith(f"{value:.10g} %\n{variant}, seed {seed}\nrun ")]
+    assert [text for text in found if "leaky_relu minus relu, n = 3\n95 % interval" in text]
+
+
+def test_a_picture_is_the_same_with_and_without_titles(tmp_path: Path) -> None:
+    subject = subject_of(plan_of(("relu", "leaky_relu")))
+    svg = save(pair(subject), tmp_path, "figure")[1].read_text()
+    assert len(TITLES.findall(svg)) > 10
+    plain = re.sub(r"><title>.*?</title></(use|path)>", "/>", svg, flags=re.DOTALL)
+    assert "title" not in plain
+    assert plain.count("<use") == svg.count("<use")
+
+
+def test_a_name_cannot_break_the_picture(tmp_path: Path) -> None:
+    figure = Figure()
+    tell(figure.subplots().plot([1], [2], "o"), ['2 <b> & "c"'])
+    assert titles(figure, tmp_path) == ["2 &lt;b&gt; &amp; &quot;c&quot;"]
+
+
+def test_where_a_mark_is_not_drawn_none_gets_the_text_of_another(tmp_path: Path) -> None:
+    figure = Figure()
+    tell(figure.subplots().plot([1, 2, 3], [1, float("nan"), 3], "o"), ["first", "second", "third"])
+    assert titles(figure, tmp_path) == []
+
+
+def test_a_line_without_markers_is_one_mark(tmp_path: Path) -> None:
+    figure = Figure()
+    tell(figure.subplots().plot([1, 2], [1, 2]), ["an interval"])
+    assert titles(figure, tmp_path) == ["an interval"]
+
+
+def test_without_texts_a_picture_stays_as_it_is() -> None:
+    assert named(Figure()) == {}
+    assert titled("<svg/>", {}) == "<svg/>"

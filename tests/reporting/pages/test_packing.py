@@ -1,0 +1,45 @@
+"""Packed curves: every number comes back as it was, and in little space."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from itertools import accumulate
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.reporting.pages.curve_data import shortened
+from harness.reporting.pages.packing import column, packed
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(shortened)
+
+
+def unpacked(found: Any) -> list[float | None]:
+    """The inverse of `column`, as unpack.js does it."""
+    return found if isinstance(found, list) else [whole / 10.0 ** found["d"] for whole in accumulate(found["v"])]
+
+
+@given(values=st.lists(st.none() | NUMBERS, max_size=20))
+@example(values=[0.1, 0.2, 0.30001, 1e-12])
+@example(values=[1e308, -1e308])
+@example(values=[])
+def test_every_number_comes_back(values: list[float | None]) -> None:
+    assert unpacked(column(values)) == values
+
+
+def test_lines_keep_their_identity_and_lend_their_numbers_to_columns() -> None:
+    line = {"variant": 0, "seed": 1, "run": "ab", "state": "failed", "x": [1, 2], "y": {"loss": [0.5, 0.25]}}
+    data = {"metrics": {"loss": {}, "other": {}}, "lines": [line], "means": []}
+    found = json.loads(zlib.decompress(base64.b64decode(packed(data)), -zlib.MAX_WBITS))
+    assert found["lines"] == [{"variant": 0, "seed": 1, "run": "ab", "state": "failed", "x": {"d": 0, "v": [1, 1]}}]
+    assert found["columns"]["lines"]["y"] == {"loss": [{"d": 2, "v": [50, -25]}], "other": [None]}
+
+
+def test_a_long_curve_takes_two_letters_a_number() -> None:
+    values = [round(95 - 60 * math.exp(-epoch / 40) + 0.3 * math.sin(epoch**2), 2) for epoch in range(400)]
+    line = {"variant": 0, "x": list(range(400)), "y": {"accuracy": values}}
+    assert len(packed({"metrics": {"accuracy": {}}, "lines": [line], "means": []})) < 1000
