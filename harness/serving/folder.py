@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.common import results_root
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoreError
 from harness.serving.files import tag_of
 from harness.serving.members import Members
 from harness.serving.progress import PlanProgress, Progress, SearchProgress, report_stamps
@@ -55,6 +55,7 @@ class Folder:
         self._state = Document.of({})
         self._rows: list[dict[str, Any]] = []  # of what trains now
         self._problem = ""
+        self._unreadable: list[str] = []  # of what trains now
 
     @property
     def store(self) -> Store:
@@ -80,14 +81,17 @@ class Folder:
             return self._problem, sum(1 for _ in self._index.running())
 
     def run(self, run_id: str) -> Document | None:
-        """A run: its state, curve and the end of its log; None: it has not begun. Raises StoreError."""
+        """A run: its state, curve and the end of its log, or why they cannot be read; None: it has not begun."""
         with self._lock:
             self._look(run_id)
             record = self._index.records.get(run_id)
             problem = self._index.problems.get(run_id, "")
-            if record is None:
-                return Document.of({"run": run_id, "problem": problem}) if problem else None
-            return Document.of({**self._trainings.whole(record), "problem": ""})
+            try:
+                if record is not None:
+                    return Document.of({**self._trainings.whole(record), "problem": ""})
+            except HarnessError as error:
+                problem = str(error)
+            return Document.of({"run": run_id, "problem": problem}) if problem else None
 
     def _open(self) -> None:
         results_root.forget(self.root)
@@ -113,7 +117,7 @@ class Folder:
         except OSError as error:
             self._problem = str(atomic.unusable(self.root, "be read", error))
         self._next = self._clock() + EVERY_S
-        problems = [*self._members.problems.values(), *self._index.problems.values()]
+        problems = [*self._members.problems.values(), *self._index.problems.values(), *self._unreadable]
         self._state = Document.of(
             {
                 "folder": str(self.root.resolve()),
@@ -160,7 +164,14 @@ class Folder:
     def _training(self) -> list[dict[str, Any]]:
         running = list(self._index.running())
         self._trainings.keep({record.id for record in running})
-        rows = [self._trainings.brief(record) for record in running[:MOST_TRAINING]]
+        rows, self._unreadable = [], []
+        for record in running[:MOST_TRAINING]:
+            try:
+                rows.append(self._trainings.brief(record))
+            except StoreError as error:  # the other runs are shown
+                if atomic.is_transient(error):
+                    raise
+                self._unreadable.append(str(error))
         return sorted(rows, key=lambda row: (row["of"], row["variant"], row["seed"] or 0, row["run"]))
 
 

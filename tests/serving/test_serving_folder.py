@@ -137,6 +137,22 @@ def test_a_folder_that_is_away_is_a_message_and_what_was_known_stays(folder: Fol
         assert state(folder) == before
 
 
+def test_a_run_whose_rows_are_damaged_says_so_and_the_others_are_shown(folder: Folder, store: Store, clock: Clock) -> None:
+    plan = store.load_plan("toys")
+    assert plan is not None
+    store.paths.run(plan.runs[0].id).metrics.write_text('{"epoch": 1}\n{"epo')
+    found = folder.run(plan.runs[0].id)
+    assert found is not None
+    assert "metrics.jsonl:2: invalid JSON object" in json.loads(found.data)["problem"]
+    metrics = store.paths.run(plan.runs[1].id).metrics
+    metrics.unlink()
+    metrics.mkdir()
+    clock.advance()
+    assert state(folder)["problem"] == ""
+    assert any(str(metrics) in problem for problem in state(folder)["problems"])
+    assert len(state(folder)["progress"]) == 1
+
+
 def test_another_folder_in_its_place_is_shown_instead(folder: Folder, store: Store, toy_plan: PlanMaker, clock: Clock) -> None:
     with patience.waiting_up_to(0.0):
         assert state(folder)["progress"][0]["done"] == 1
