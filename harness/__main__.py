@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare versions of the code in a git repository",
     "submit": "run or sweep on a SLURM cluster",
     "status": "show the progress of plans, searches and runs",
+    "serve": "show the reports and what trains now in a browser",
     "report": "write the reports again from the results on disk",
     "judge": "judge results that exist already",
     "reread": "read finished runs again from their logs, after a pattern was corrected",

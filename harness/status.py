@@ -183,6 +183,7 @@ def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.steps import known_steps
     from harness.store.atomic import read_json
     from harness.store.trial_runs import memberships
+    from harness.tasks.protocol import without_test_metrics
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.tracking import delivery
@@ -226,13 +227,6 @@ def resumed(store: Store, run_id: str) -> bool:
         return read_json(store.paths.run(run_id).provenance, Provenance).resumed
     except (FileNotFoundError, StoreError):
         return False
-
-
-def without_test_metrics(metrics: Mapping[str, float], known: Mapping[str, Metric] | None) -> dict[str, float]:
-    """The metrics not measured on the test split. Runs used for a choice must not reveal test metrics."""
-    if known is None:
-        return {}
-    return {name: value for name, value in metrics.items() if name not in known or known[name].split != "test"}
 
 
 def task_metrics(store: Store, plans: Sequence[Plan], run_id: str) -> Mapping[str, Metric] | None:

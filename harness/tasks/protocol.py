@@ -65,6 +65,13 @@ def optimistic(name: str, metrics: Mapping[str, Metric]) -> str | None:
     return f"taken where {metric.at_best}, a test metric, is best" if by is not None and by.split == "test" else None
 
 
+def without_test_metrics(values: Mapping[str, float], known: Mapping[str, Metric] | None) -> dict[str, float]:
+    """The values not measured on the test split; none if the metrics are unknown. Runs used for a choice show no others."""
+    if known is None:
+        return {}
+    return {name: value for name, value in values.items() if name not in known or known[name].split != "test"}
+
+
 @dataclass(frozen=True)
 class Location:
     """Marks a configuration field that is only a path (`data.root`): not part of a run's identity."""

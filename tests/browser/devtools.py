@@ -94,6 +94,10 @@ class Browser:
         self, page: Path, size: tuple[int, int] = (1280, 800), dark: bool = False, script: bool = True, anchor: str = ""
     ) -> None:
         """Open a file in a window of `size` pixels."""
+        self.open_address(page.absolute().as_uri() + anchor, size, dark, script)
+
+    def open_address(self, address: str, size: tuple[int, int] = (1280, 800), dark: bool = False, script: bool = True) -> None:
+        """Open an address in a window of `size` pixels."""
         self.complaints.clear()
         self.requested.clear()
         width, height = size
@@ -102,7 +106,7 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Emulation.setScriptExecutionDisabled", value=not script)
         self._load("about:blank")  # otherwise the same page with another anchor would not be reloaded
-        self._load(page.absolute().as_uri() + anchor)
+        self._load(address)
 
     def _load(self, address: str) -> None:
         loader = self.send("Page.navigate", url=address)["loaderId"]

@@ -18,15 +18,16 @@ NAME = "compare.html"
 STYLES = 20  # different lines
 
 
-def render(plans: Sequence[Mapping[str, Any]], reports: Path) -> tuple[str, list[HarnessError]]:
+def render(plans: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> tuple[str, list[HarnessError]]:
     """(the page, curves that cannot be read); deterministic.
 
-    `plans`: `compared` of each; `reports`: the folder of all reports.
+    `plans`: `compared` of each; `folders`: of reports, the first with a plan's curves counts.
     """
     curves, errors = [], []
     for plan in plans:
         try:
-            curves.append(read_curves(reports / plan["name"] / "curves.json"))
+            found = (read_curves(folder / plan["name"] / "curves.json") for folder in folders)
+            curves.append(next((own for own in found if own is not None), None))
         except HarnessError as error:
             curves.append(None)
             errors.append(error)

@@ -144,7 +144,7 @@ def rendered(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
     """A page with style, scripts (`page.js` and those given) and a content security policy that allows only these."""
     from markupsafe import Markup
 
-    style, script = asset("style.css") + asset("chart.css"), chart_script() + "".join(map(asset, ("page.js", *scripts)))
+    style, script = page_style(), chart_script() + "".join(map(asset, ("page.js", *scripts)))
     policy = f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}; base-uri 'none'"
     return pages().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
 
@@ -152,6 +152,11 @@ def rendered(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
 def asset(name: str) -> str:
     """The text of a style or script."""
     return (resources.files("harness.reporting.pages") / "templates" / name).read_text()
+
+
+def page_style() -> str:
+    """The style of pages and charts."""
+    return asset("style.css") + asset("chart.css")
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan, nan
 from pathlib import Path
@@ -161,8 +161,25 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
     """Write the scoreboard of every plan and search in the store, and the page that compares variants of several plans.
 
     `known` rows are not read again. Raises StoreError.
+    """
+    folder = store.paths.reports
+    make_folder(folder)
+    board, comparison = pages(store, known, lambda shown: linked(store, shown), [folder])
+    write_text(folder / compare_page.NAME, comparison)
+    write_text(folder / "index.html", board)
+    return folder / "index.html"
 
-    Tuning and confirmation plans have no row. Errors are listed on the page.
+
+def pages(
+    store: Store,
+    known: Iterable[PlanRow | SearchRow],
+    linked: Callable[[Iterable[Plan | Study]], frozenset[str]],
+    folders: Sequence[Path],
+) -> tuple[str, str]:
+    """The scoreboard of every plan and search in the store, and the page that compares their variants.
+
+    `known` rows are not read again; `linked`: which have a report; `folders`: of reports, the first with a plan's curves counts.
+    Tuning and confirmation plans have no row. Errors are listed on the page. Raises StoreError.
     """
     given, given_searches = {}, {}
     for row in known:
@@ -186,13 +203,9 @@ def write(store: Store, known: Iterable[PlanRow | SearchRow] = ()) -> Path:
             rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False, loaded=loaded)))
         except HarnessError as error:
             errors.append(error)
-    path = store.paths.reports / "index.html"
-    make_folder(path.parent)
-    comparison, unread = compare_page.render([row.compared for row in rows], path.parent)
-    errors += unread
-    write_text(path.parent / compare_page.NAME, comparison)
-    write_text(path, render(rows, [str(error) for error in errors], linked(store, [*plans, *studies]), search_rows))
-    return path
+    comparison, unread = compare_page.render([row.compared for row in rows], folders)
+    texts = [str(error) for error in (*errors, *unread)]
+    return render(rows, texts, linked([*plans, *studies]), search_rows), comparison
 
 
 def _tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:

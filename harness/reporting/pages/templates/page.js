@@ -2,7 +2,7 @@
 
 const { compare: byAlphabet } = new Intl.Collator("en", { numeric: true });
 
-for (const table of document.querySelectorAll("table.sortable")) {
+function sortable(table) {
   const body = table.tBodies[0];
   const original = [...body.rows];
   table.tHead.querySelectorAll("th").forEach((heading, column) => {
@@ -19,6 +19,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+document.querySelectorAll("table.sortable").forEach(sortable);
 
 // Sorts rows by a column: numbers by size, text alphabetically; empty cells last in both directions.
 function sorted(rows, column, sign) {
