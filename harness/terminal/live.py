@@ -161,7 +161,7 @@ class Live(Progress[State]):
         room = height - 2  # an empty line above and below what trains
         below = self.footer().lines(width, max(1, room - LEAST_BODY))
         body = self.rows.body(width, room - len(below)) if room > len(below) else []
-        return Group(*([Text(), *body, Text(), *below] if body else below))
+        return Group(*([Text(), *body] if body else []), *([Text()] if height > len(below) else []), *below)
 
     def _show_state(self) -> None:
         self.rows.look(READ_AT_ONCE)

@@ -39,7 +39,7 @@ class Footer:
 
     def lines(self, width: int, most: int) -> list[Text]:
         """At most `most` lines of at most `width` cells. Where they are too few, the facts that matter least are left out."""
-        hint = STOPPING if self.stopping else KEPT
+        hint = STOPPING if self.stopping else KEPT if self.states or self.left else ""  # nothing is left to be kept at the end
         time = [self.elapsed, *([] if self.stopping else [self.left]), self.speed, self.devices]
         groups = [
             [self.done, self.later, self.states, self.outcomes, self.best, self.look],

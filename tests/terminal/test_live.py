@@ -171,6 +171,17 @@ def test_the_live_view_shows_a_requested_stop_instead_of_the_hint(store: Store) 
     assert "stopping: finishing the current step" in console.file.getvalue()
 
 
+def test_the_last_view_has_neither_a_hint_nor_a_time_left(store: Store) -> None:
+    plan, console = images_plan(), terminal(100, 25)
+    with view_on(console, store) as view:
+        assert isinstance(view, Live)
+        view.update({run.id: completed(run.id, 41.0) for run in plan.runs})
+        shown = text(view.frame())
+    assert "6/6 runs done\n  0:00 elapsed · 2.4 min of training spent\n  report:" in shown
+    assert "Ctrl-C" not in shown
+    assert " left" not in shown
+
+
 def test_plain_lines_announce_a_stop_once(store: Store) -> None:
     view, out = plain_view(images_plan(), store)
     with view:

@@ -36,7 +36,7 @@ def device_time(spent: float, to_come: float | None, accelerator: Accelerator) -
     """`4.1 GPU h spent, at most 60 to come`, from seconds; small times in minutes, on the CPU `h of training`."""
     unit, size = ("h", 3600.0) if max(spent, to_come or 0.0) >= 3600 else ("min", 60.0)
     whose = f"{unit} of training" if accelerator == "cpu" else f"GPU {unit}"
-    return f"{_amount(spent / size)} {whose} spent" + ("" if to_come is None else f", at most {_amount(to_come / size)} to come")
+    return f"{_amount(spent / size)} {whose} spent" + (f", at most {_amount(to_come / size)} to come" if to_come else "")
 
 
 def _amount(value: float) -> str:

@@ -31,4 +31,4 @@ def test_the_time_of_devices_is_in_hours_or_if_little_in_minutes() -> None:
     assert phrases.device_time(0.0, 359_999.0, "cuda") == "0 GPU h spent, at most 100.0 to come"
     assert phrases.device_time(360_000.0, 3.6e6, "cuda") == "100 GPU h spent, at most 1,000 to come"
     assert phrases.device_time(30.0, 600.0, "cpu") == "0.5 min of training spent, at most 10.0 to come"
-    assert phrases.device_time(30.0, None, "cpu") == "0.5 min of training spent"
+    assert phrases.device_time(30.0, None, "cpu") == phrases.device_time(30.0, 0.0, "cpu") == "0.5 min of training spent"
