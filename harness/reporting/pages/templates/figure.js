@@ -82,6 +82,7 @@ function explore(svg, marks, whole, tip, live) {
     const { shape, words } = marks[index];
     svg.append(ring);
     circle(svg, shape, ring);
+    if (aloud) ring.scrollIntoView({ block: "nearest", inline: "nearest" });
     const [box, frame] = [shape.getBoundingClientRect(), whole.getBoundingClientRect()];
     const [x, y] = [(box.left + box.right) / 2 - frame.left, (box.top + box.bottom) / 2 - frame.top];
     showTip(tip, words, x, y, { width: frame.width, height: frame.height });
