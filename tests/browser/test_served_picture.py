@@ -17,5 +17,8 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "pictures" / "served_page.py"
 def test_the_pictures_have_the_widths_of_a_desk_and_a_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])  # the script extends it
     assert runpy.run_path(str(SCRIPT))["main"]([str(tmp_path)]) == 0
-    widths = {path.name: Image.open(path).width for path in tmp_path.iterdir()}
+    widths = {}
+    for path in tmp_path.iterdir():
+        with Image.open(path) as picture:
+            widths[path.name] = picture.width
     assert widths == {"served_now.png": 1280, "served_now_phone.png": 390}

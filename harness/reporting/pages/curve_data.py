@@ -56,7 +56,7 @@ def curve_data(
         notes.append(f"the first {len(names)} of {len(every_name)} metrics")
     kept, step = thinned(epochs, MOST_VALUES // max(lines * len(names), 1))
     if step > 1:
-        notes.append(f"only every {step} epochs and the last of each run")
+        notes.append(f"one epoch in {step}, and the last of each run")
     if aggregated and (lost := int(epochs.loc[epochs["state"].isin(BROKEN), "id"].nunique())):
         notes.append(f"without {phrases.plural(lost, 'failed or diverged run')}")
     styles, places = line_styles(variants), {variant: place for place, variant in enumerate(shown)}
