@@ -114,7 +114,7 @@ def test_the_page_of_a_run_reads_its_document(server: Server, run_id: str) -> No
 
 
 def test_a_page_allows_its_own_scripts_only(server: Server) -> None:
-    for path in ("/now", "/reports/toys/index.html"):
+    for path in ("/now", "/reports/toys/index.html", "/reports/compare.html"):
         policy = get(server, path)[1]["content-security-policy"]
         assert "unsafe" not in policy
         assert "*" not in policy

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.store import served
 from harness.store.paths import Paths
 
 
 def address(paths: Paths, name: str) -> str:
-    """The file of the report of the plan or search `name`, which may not have been written yet."""
-    return str(paths.report(name) / "index.html")
+    """The report of the plan or search `name`, which may not have been written yet: at `harness serve` if it runs, else its file."""
+    return served.address(paths.root, name) or str(paths.report(name) / "index.html")
