@@ -16,8 +16,10 @@ from harness.experiment.run_id import Spec
 from harness.experiment.steps import SharedStep
 from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.phrases.nothing_found import examples, happened
 from harness.reporting.phrases.trials import edges
 from harness.reporting.tables.versions import version_values
+from harness.search.nothing_found import NothingFound
 from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import RunPaths
 from harness.store.records import Record, encode
@@ -245,8 +247,8 @@ def trial_values(trial: Trial) -> dict[str, Any]:
     }
 
 
-def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
-    """A search: counts, the numbers of the best trials, and all trials."""
+def search_values(study: Study, trials: Sequence[Trial], nothing: NothingFound | None = None) -> dict[str, Any]:
+    """A search: counts, the numbers of the best trials, and all trials; `nothing_found`: null unless it ended without any."""
     best = ranked(study, trials)
     own = counted(trials)
     return {
@@ -258,5 +260,6 @@ def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
         "counts": {state: sum(trial.state == state for trial in own) for state in sorted({trial.state for trial in own})},
         "best": [trial.number for trial in best],
         "edges": edges(study, best[0].values) if best else [],
+        "nothing_found": None if nothing is None else {"what": happened(nothing), "examples": examples(nothing)},
         "trials": [trial_values(trial) for trial in trials],
     }
