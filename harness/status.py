@@ -40,9 +40,9 @@ def status(
       2   bad input or usage, or a file that cannot be read
     """
     from harness.errors import InputError
-    from harness.store.frames import plan_name
+    from harness.store.lookup import find_run, plan_name
     from harness.store.paths import RUN_ID_START
-    from harness.store.records import Store, find_run
+    from harness.store.records import Store
 
     store = Store.open(results, create=False)
     names = names or []
@@ -95,7 +95,7 @@ def _show_all(store: Store, as_json: bool) -> None:
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; for a tuned experiment without its final plan, the plan of the tuning stage."""
     from harness.experiment.plan import stage_name
-    from harness.store.frames import stored_plan
+    from harness.store.lookup import stored_plan, unknown_name
 
     plans = store.plan_names()
     study = store.load_study(name) if name in store.study_names() else None
@@ -103,8 +103,10 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
         _show_search(store, study, as_json)
     elif name not in plans and (tuning := stage_name(name, "tuning")) in plans:
         _show_plan(store, stored_plan(store, tuning), as_json)
-    else:
+    elif name in plans:
         _show_plan(store, stored_plan(store, name), as_json)
+    else:
+        raise unknown_name(store, name, runs=True)
 
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:

@@ -133,9 +133,9 @@ def sweep(
       75  interrupted; the same command continues
     """
     from harness.execution.options import WorkerOptions
-    from harness.experiment import load_experiment
+    from harness.store.lookup import named_experiment
 
-    loaded = load_experiment(experiment, profile, settings or ())
+    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     if loaded.search is None:
         raise InputError(f"{loaded.path}: this experiment has no search; start it with: harness run {experiment}")
     options = WorkerOptions.read(worker_option or (), retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track)

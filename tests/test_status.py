@@ -142,7 +142,8 @@ def test_json_is_one_document_per_form(store: Store, toys: Plan, capsys: pytest.
         (["tois"], "did you mean toys"),
         (["abcdef012345"], "no run 'abcdef012345'"),
         (["toys", "tigers"], "give one plan or search, one run id, two run ids"),
-        (["../toys"], "no plan"),
+        (["../toys"], "no plan, search or run '../toys'"),
+        (["abcdef01234g"], "no plan, search or run 'abcdef01234g'"),
     ],
 )
 @pytest.mark.usefixtures("toys")
