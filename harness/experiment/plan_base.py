@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.common.undecodable import shown
+from harness.errors import InputError
 from harness.experiment.model import MAPPING, Experiment
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator
@@ -46,7 +48,10 @@ class PlanBase(BaseModel):
 
 
 def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `PlanBase` for an experiment."""
+    """The fields of `PlanBase` for an experiment. Raises InputError for code in a folder that a plan cannot name."""
+    folder = experiment.program.directory if experiment.program is not None else experiment.folder
+    if folder is not None and shown(folder) != folder:
+        raise InputError(f"{experiment.path}: the folder of its code is not UTF-8: {folder}; rename or move the folder")
     same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
@@ -54,6 +59,6 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": MAPPING if experiment.from_mapping else str(experiment.path),
+        "file": MAPPING if experiment.from_mapping else shown(str(experiment.path)),
         "created": created,
     }
