@@ -53,4 +53,4 @@ def test_a_program_there_is_refused_with_the_reason(tmp_path: Path, capsys: pyte
         "task: {command: 'python walk.py --seed {seed}', metrics: {score: {goal: maximize, text: 'score {value}'}}}\n"
     )
     assert run.main([str(path), "--dry-run", "--results", str(tmp_path / "results")]) == 2
-    assert "the folder of its code is not UTF-8: " in capsys.readouterr().err
+    assert "walk.yaml:3:7: task: the path of the program's folder is not UTF-8: " in capsys.readouterr().err

@@ -48,10 +48,10 @@ class PlanBase(BaseModel):
 
 
 def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `PlanBase` for an experiment. Raises InputError for code in a folder that a plan cannot name."""
-    folder = experiment.program.directory if experiment.program is not None else experiment.folder
+    """The fields of `PlanBase` for an experiment. Raises InputError for a module in a folder whose path is not UTF-8."""
+    folder = experiment.folder
     if folder is not None and shown(folder) != folder:
-        raise InputError(f"{experiment.path}: the folder of its code is not UTF-8: {folder}; rename or move the folder")
+        raise InputError(f"{experiment.path}: the path of the task's folder is not UTF-8: {folder}; rename the folder")
     same = ("name", "profile", "overrides", "question", "source", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
