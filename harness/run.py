@@ -53,7 +53,7 @@ def run(
       harness run leakyrelu_vs_relu --require not-refuted --json
 
     Exit codes:
-      0   every run completed
+      0   every run completed; of a tuned experiment those of the evidence
       1   a run failed or diverged
       2   bad input or usage, or a worker that could not start
       3   every run completed, but the verdicts do not meet --require

@@ -134,7 +134,7 @@ def worker(
 
     Exit codes:
       0   nothing is left to train
-      1   a run failed or diverged
+      1   a run failed or diverged, or a search found nothing
       2   bad input or usage, or an error outside of any run
       75  interrupted; the same command continues
     """
