@@ -156,6 +156,8 @@ def _plan_preview(preview: Preview) -> dict[str, Any]:
         "levels": preview.levels,
         "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
+        "missing": list(preview.missing),
+        "time_basis": None if preview.basis is None else asdict(preview.basis),
         "asked": len(preview.requested),
         "commands": [asdict(each) for each in preview.commands],
         "runs": plan_runs(preview.plan, preview.records),

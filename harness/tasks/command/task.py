@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.common import shared_files
 from harness.common.patience import answered
-from harness.errors import DataError, DeviceError, InputError
+from harness.errors import DataError, DeviceError, HarnessError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
 from harness.tasks.command.code.git import without_places
@@ -111,6 +111,16 @@ class CommandTask(Task):
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""
         return {}
+
+    def missing(self, config: Knobs) -> Sequence[str]:
+        """The program, if it is not found on this machine."""
+        try:
+            program = self.placed(self.definition, config)
+            line = self.arguments(config, 0, "cpu", Path(program.directory))
+            _require(line[0], Path(program.directory), self.environment(0, "cpu", Path(program.directory))["PATH"])
+        except HarnessError as error:
+            return [str(error)]
+        return []
 
     def prerequisites(self, config: Knobs, data: str) -> Sequence[Prerequisite]:
         """The earlier steps. Raises InputError if `data` is not a fingerprint of this program."""
