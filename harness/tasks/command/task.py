@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.common import shared_files
+from harness.common.near_names import files_near, meant
 from harness.common.patience import answered
 from harness.errors import DataError, DeviceError, HarnessError, InputError
 from harness.tasks.command import steps, survey, template
@@ -33,6 +34,8 @@ from harness.tasks.command.wandb_offline import WANDB_FOLDER, wandb_offline
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Prepared, Prerequisite, Task
 from harness.tasks.resources import NOTHING, Resources, field_of
+
+SCRIPTS = (".py", ".sh")
 
 
 class CommandTask(Task):
@@ -113,14 +116,18 @@ class CommandTask(Task):
         return {}
 
     def missing(self, config: Knobs) -> Sequence[str]:
-        """The program, if it is not found on this machine."""
+        """The program, or its script, if it is not found on this machine."""
         try:
-            program = self.placed(self.definition, config)
-            line = self.arguments(config, 0, "cpu", Path(program.directory))
-            _require(line[0], Path(program.directory), self.environment(0, "cpu", Path(program.directory))["PATH"])
+            directory = Path(self.placed(self.definition, config).directory)
+            line = self.arguments(config, 0, "cpu", directory)
+            _require(line[0], directory, self.environment(0, "cpu", directory)["PATH"])
         except HarnessError as error:
             return [str(error)]
-        return []
+        script = next((word for word in line[1:] if word.endswith(SCRIPTS)), None)
+        if script is None or (directory / script).exists():
+            return []
+        close = files_near(directory / script, f"*{Path(script).suffix}")
+        return [f"command: {script}: no such file in {directory}{f'; {meant(close)}' if close else ''}"]
 
     def prerequisites(self, config: Knobs, data: str) -> Sequence[Prerequisite]:
         """The earlier steps. Raises InputError if `data` is not a fingerprint of this program."""
