@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import os
 import platform
+import shlex
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from harness.common import cli_options
+from harness.common.durations import duration
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, StoreError
+from harness.execution.machine.packages import build, built_apart, disagreements, required, too_old_driver
 from harness.store.root import refuse_unusable, without_links
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.machine.gpus import Gpu
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "pandas",
-    "matplotlib",
-    "seaborn",
-    "pydantic",
-    "typer",
-    "rich",
-    "jinja2",
-    "pyyaml",
-    "scipy",
-)
 OLDEST_PYTHON = (3, 11)
+SLOW = ("torch", "accelerators", "torchvision", "cifar10_mini")  # they import torch, which takes seconds
+PROBE = "from harness.doctor import probe; probe()"
 LITTLE_DISK_BYTES = 5 * 10**9  # a large experiment's checkpoints, and a data set's cache
 NO_DISK_BYTES = 2 * 10**8
 SELECTORS = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")  # the variables that hide GPUs
@@ -54,6 +49,12 @@ class Finding:
 
 
 def doctor(
+    wait: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="how long to wait for torch, torchvision and the images to be tried in another process"
+        ),
+    ] = "2s",
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
 ) -> None:
@@ -72,7 +73,7 @@ def doctor(
 
     # The data cache lies in the results folder.
     os.environ.setdefault("HARNESS_CACHE", str((results / "cache").absolute()))
-    findings = [check() for check in checks(results, os.environ)]
+    findings = answered(results, os.environ, duration(wait))
     broken = any(finding.state == "problem" for finding in findings)
     if as_json:
         shell.show_json({"ready": not broken, "findings": [asdict(finding) for finding in findings]})
@@ -84,23 +85,66 @@ def doctor(
     raise typer.Exit(EXIT_BAD_INPUT if broken else EXIT_OK)
 
 
-def checks(results: Path, environment: Mapping[str, str]) -> list[Callable[[], Finding]]:
-    """Every check, in the order of output."""
+def answered(results: Path, environment: Mapping[str, str], wait_s: float) -> list[Finding]:
+    """Every finding, in the order of output. Those that import torch are tried in another process meanwhile, for `wait_s`."""
+    command = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-c", PROBE]
+    until = time.monotonic() + wait_s
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**environment}) as tried:
+        own = {name: check() for name, check in checks(results, environment).items() if name not in SLOW}
+        try:
+            output, _ = tried.communicate(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired as late:
+            tried.kill()
+            output = late.stdout or b""
+    found = {each.name: each for each in map(_read, output.splitlines()) if each is not None}
+    ended = tried.returncode not in (None, -signal.SIGKILL)
+    return [own.get(name) or found.get(name) or _untried(name, wait_s, ended) for name in checks(results, environment)]
+
+
+def probe() -> None:
+    """Print the findings of the slow checks, one JSON object a line, each as soon as it is known."""
+    every = checks(Path(), os.environ)
+    for name in SLOW:
+        print(json.dumps(asdict(every[name]())), flush=True)
+
+
+def _read(line: bytes) -> Finding | None:
+    """A finding that `probe` printed; None for other lines."""
+    try:
+        return Finding(**json.loads(line))
+    except (ValueError, TypeError):  # what a package prints when it is imported, or half a line
+        return None
+
+
+def _untried(name: str, wait_s: float, ended: bool) -> Finding:
+    """What is known of a slow check that gave no answer."""
+    if ended:
+        return Finding(
+            name, "problem", "the process that tried it ended without an answer", f"see: python -c {shlex.quote(PROBE)}"
+        )
+    version = build(name) if name in ("torch", "torchvision") else None
+    what = f"{version}; " if version else ""
+    return Finding(name, "note", f"{what}not tried to the end within {wait_s:g} s", "to wait longer: harness doctor --wait 1m")
+
+
+def checks(results: Path, environment: Mapping[str, str]) -> dict[str, Callable[[], Finding]]:
+    """Every check by the name of its finding, in the order of output."""
     from harness.tracking.login import home_folder
 
-    return [
-        python,
-        packages,
-        torch,
-        torchvision,
-        accelerators,
-        lambda: threads(environment),
-        small_images,
-        lambda: images(Path(environment.get("HARNESS_CACHE", results / "cache")) / "cifar10"),
-        lambda: disk(results),
-        lambda: wandb(environment, home_folder()),
-        lambda: slurm(environment.get("PATH", os.defpath)),
-    ]
+    return {
+        "python": python,
+        "packages": packages,
+        "builds": builds,
+        "torch": torch,
+        "torchvision": torchvision,
+        "accelerators": lambda: accelerators(environment),
+        "threads": lambda: threads(environment),
+        "cifar10_mini": small_images,
+        "cifar10": lambda: images(Path(environment.get("HARNESS_CACHE", results / "cache")) / "cifar10"),
+        "results": lambda: disk(results),
+        "W&B": lambda: wandb(environment, home_folder()),
+        "SLURM": lambda: slurm(environment.get("PATH", os.defpath)),
+    }
 
 
 def python() -> Finding:
@@ -114,15 +158,33 @@ def python() -> Finding:
 
 
 def packages() -> Finding:
-    """The installed versions of the required packages."""
-    versions = {name: _version(name) for name in PACKAGES}
-    missing = [name for name, version in versions.items() if version is None]
-    what = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
-    if missing:
-        return Finding(
-            "packages", "problem", f"missing: {', '.join(missing)}", f"install: python -m pip install {' '.join(missing)}"
-        )
-    return Finding("packages", "ok", what)
+    """The installed versions of every dependency, and those that are missing or do not fit; imports none of them."""
+    try:
+        found = required()
+    except ImportError as error:
+        return Finding("packages", "problem", f"cannot be checked: {_one_line(error)}", "python -m pip install packaging")
+    missing = [each for each in found if each.installed is None]
+    wrong = [each for each in found if each.installed is not None and not each.fits]
+    apart = disagreements(found)
+    parts = [f"missing: {', '.join(each.name for each in missing)}"] if missing else []
+    parts += [f"{each.name} {each.installed}, but {each.wanted} is needed" for each in wrong]
+    parts += apart
+    if parts:
+        named = {name for line in apart for each in found if (name := each.name) in line.split()}
+        pip = [each.asked for each in found if each in missing or each in wrong or each.name in named]
+        return Finding("packages", "problem", "; ".join(parts), f"python -m pip install {shlex.join(pip)}")
+    return Finding("packages", "ok", ", ".join(f"{each.name} {each.installed}" for each in found))
+
+
+def builds(root: Path = Path("/")) -> Finding:
+    """Whether torch and torchvision are builds for the same device, and whether the driver is new enough for torch's CUDA."""
+    if (old := too_old_driver(root)) is not None:
+        return Finding("builds", "note", old, "update the driver, or install a torch for an older CUDA: see pytorch.org")
+    if (apart := built_apart()) is not None:
+        own = (build("torch") or "").partition("+")[2]
+        advice = f"python -m pip install --force-reinstall torchvision --index-url https://download.pytorch.org/whl/{own}"
+        return Finding("builds", "note", f"{apart}: built for different devices; torchvision's operators do not load", advice)
+    return Finding("builds", "ok", f"torch {build('torch') or 'of unknown build'} and torchvision fit each other")
 
 
 def torch() -> Finding:

@@ -125,7 +125,7 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
 
     from harness.execution.stages import choices
     from harness.reporting import phrases
-    from harness.reporting.pages.search_summary import headline
+    from harness.reporting.pages.search_summary import advice, headline
     from harness.terminal import json_output, search_dry_run, shell
     from harness.terminal.choices import confirmed, winner_of
     from harness.terminal.search_summary import search_results
@@ -137,13 +137,15 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
         table = confirmed(study, search.trials, top, search.records, winner) if top else None
         broken = (phrases.not_consistent(search.inconsistencies), phrases.ledger_differs(search.mismatches))
         lines: list[RenderableType] = [part for text in broken if text for part in (Sentence(text, WARNING), Text())]
-        lines += [Text(), Sentence(f"{verdict.word.upper()}  {verdict.sentence}"), Text(), Text(f"report  {path}"), Text()]
+        lines += [Text(), Sentence(f"{verdict.word.upper()}  {verdict.sentence}"), *map(Sentence, advice(search))]
+        lines += [Text(), Text(f"report  {path}"), Text()]
         heading = Line(search_dry_run.heading(study))
         shell.show(heading, search_results(study, search.trials, search.metrics, table, winner), *lines)
     return {
-        **json_output.search_values(study, search.trials),
+        **json_output.search_values(study, search.trials, search.nothing),
         "standing": verdict.word,
         "sentence": verdict.sentence,
+        "advice": advice(search),
         "inconsistencies": [*search.inconsistencies, *search.mismatches],
         "report": path,
     }

@@ -44,14 +44,14 @@ def reread(
     from harness.execution.recording import save_plan
     from harness.execution.reread import reread as read_again
     from harness.execution.stages import resolve_plan
-    from harness.experiment import load_experiment
     from harness.experiment.plan import make_plan
     from harness.launch.outcome import PlanOutcome
     from harness.reporting.pages import gather, record, write
+    from harness.store.lookup import named_experiment
     from harness.store.records import Store
     from harness.terminal import shell
 
-    loaded = load_experiment(experiment, profile, settings or ())
+    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     if loaded.search is not None or loaded.tuning is not None:
         raise InputError(f"{loaded.path}: runs of a search or a tuning are not read again, as their results chose what came next")
     store = Store.open(results, create=False)

@@ -53,7 +53,7 @@ def run(
       harness run leakyrelu_vs_relu --require not-refuted --json
 
     Exit codes:
-      0   every run completed
+      0   every run completed; of a tuned experiment those of the evidence
       1   a run failed or diverged
       2   bad input or usage, or a worker that could not start
       3   every run completed, but the verdicts do not meet --require
@@ -63,8 +63,8 @@ def run(
 
     from harness.analysis.verdicts import required
     from harness.execution.options import WorkerOptions
-    from harness.experiment import load_experiment
     from harness.launch.experiment import plan_experiment, run_experiment
+    from harness.store.lookup import named_experiment
     from harness.store.records import Store
     from harness.terminal import dry_run as dry_run_screen
     from harness.terminal import json_output, shell, tried
@@ -72,7 +72,7 @@ def run(
     dry_run_screen.check_sd(sd, dry_run)
     if try_ is not None and not dry_run:
         raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
-    loaded = load_experiment(experiment, profile, settings or ())
+    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     if loaded.search is not None:
         raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
     required.check(require, str(loaded.path), loaded.claims, rehearsal=loaded.rehearsal)

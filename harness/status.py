@@ -40,9 +40,9 @@ def status(
       2   bad input or usage, or a file that cannot be read
     """
     from harness.errors import InputError
-    from harness.store.frames import plan_name
+    from harness.store.lookup import find_run, plan_name
     from harness.store.paths import RUN_ID_START
-    from harness.store.records import Store, find_run
+    from harness.store.records import Store
 
     store = Store.open(results, create=False)
     names = names or []
@@ -95,7 +95,7 @@ def _show_all(store: Store, as_json: bool) -> None:
 def _show_one(store: Store, name: str, as_json: bool) -> None:
     """A search, else a plan; for a tuned experiment without its final plan, the plan of the tuning stage."""
     from harness.experiment.plan import stage_name
-    from harness.store.frames import stored_plan
+    from harness.store.lookup import stored_plan, unknown_name
 
     plans = store.plan_names()
     study = store.load_study(name) if name in store.study_names() else None
@@ -103,8 +103,10 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
         _show_search(store, study, as_json)
     elif name not in plans and (tuning := stage_name(name, "tuning")) in plans:
         _show_plan(store, stored_plan(store, tuning), as_json)
-    else:
+    elif name in plans:
         _show_plan(store, stored_plan(store, name), as_json)
+    else:
+        raise unknown_name(store, name, runs=True)
 
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
@@ -180,35 +182,31 @@ def _show_plan(store: Store, plan: Plan, as_json: bool) -> None:
 
 def _show_runs(store: Store, run_ids: Sequence[str], as_json: bool) -> None:
     from harness.experiment.run_id import Spec
-    from harness.experiment.steps import known_steps
     from harness.store.atomic import read_json
-    from harness.store.trial_runs import memberships
+    from harness.store.run_places import places_of
     from harness.tasks.protocol import without_test_metrics
     from harness.terminal import json_output, shell
     from harness.terminal import status as status_screen
     from harness.tracking import delivery
 
     specs: list[tuple[str, Spec]] = [(run_id, read_json(store.paths.run(run_id).spec, Spec)) for run_id in run_ids]
+    loaded, errors = store.load_plans()
+    places = [places_of(store.paths, loaded, run_id) for run_id in run_ids]
     if len(specs) == 2:
         first, second = specs
+        records = [store.record(run_id) for run_id in run_ids]
         if as_json:
-            shell.show_json(json_output.run_difference(first, second))
+            shell.show_json(json_output.run_difference(first, second, places))
         else:
-            shell.show(status_screen.two_runs(first, second))
+            shell.show(status_screen.two_runs(first, second, places, records))
+        shell.end_with(errors)
         return
-    run_id, spec = specs[0]
-    loaded, errors = store.load_plans()
-    plans = [plan.name for plan in loaded if any(run.id == run_id for run in plan.runs)]
-    steps = {plan.name: known_steps(plan, of_programs=True).get(run_id) for plan in loaded}
-    plans += [f"{name} (step {step.run.name})" for name, step in steps.items() if step is not None]
+    (run_id, spec), place = specs[0], places[0]
     mirrored = delivery.load(store.paths, run_id)
-    trials = [f"{each.study} trial {each.number}" for each in memberships(store.paths).get(run_id, ())]
-    chosen_by = trials or any(plan.name in plans and plan.selection for plan in loaded)
-    evidence = any(plan.name in plans and plan.selection is None for plan in loaded)
     record = store.record(run_id)
-    if chosen_by and not evidence:
+    if place.chooses:
         record = replace(record, metrics=without_test_metrics(record.metrics, task_metrics(store, loaded, run_id)))
-    known = (record, spec, plans, store.paths.run(run_id), mirrored.url if mirrored else None, trials)
+    known = (record, spec, place, store.paths.run(run_id), mirrored.url if mirrored else None)
     by_program = spec.program is not None and resumed(store, run_id)
     if as_json:
         shell.show_json(json_output.run_details(*known, resumed=by_program))

@@ -79,11 +79,11 @@ def submit(
       2   bad input or usage, or SLURM refused
     """
     from harness.errors import InputError
-    from harness.experiment import load_experiment
     from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
     from harness.slurm.scripts import worker_options
     from harness.slurm.site import read_site
+    from harness.store.lookup import named_experiment
     from harness.store.provenance import now
     from harness.store.records import Store
     from harness.store.snapshot import snapshot
@@ -91,7 +91,7 @@ def submit(
 
     chosen = read_site(site)
     check(sbatch or (), results)
-    loaded = load_experiment(experiment, profile, settings or ())
+    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     assumed = False
     try:
         largest = cluster.max_array_size()

@@ -127,15 +127,17 @@ def sweep(
       harness sweep experiments/search.yaml --trials 100 --workers 2
 
     Exit codes:
-      0   every trial and every run of the confirmation completed
-      1   a trial or a run failed
+      0   the search is over, and so is its confirmation; trials may have been
+          pruned, diverged or out of bounds
+      1   a trial or a run failed, a run of the winner's comparison with the
+          base diverged, or nothing was found or confirmed
       2   bad input or usage, or a worker that could not start
       75  interrupted; the same command continues
     """
     from harness.execution.options import WorkerOptions
-    from harness.experiment import load_experiment
+    from harness.store.lookup import named_experiment
 
-    loaded = load_experiment(experiment, profile, settings or ())
+    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     if loaded.search is None:
         raise InputError(f"{loaded.path}: this experiment has no search; start it with: harness run {experiment}")
     options = WorkerOptions.read(worker_option or (), retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track)

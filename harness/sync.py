@@ -117,9 +117,8 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
     A search selects the runs of its trials and of its confirmation. Raises InputError for an unknown name, StoreError.
     """
-    from harness.store.frames import plan_name, stored_plan
+    from harness.store.lookup import find_run, plan_name, unknown_name
     from harness.store.paths import RUN_ID_START
-    from harness.store.records import find_run
     from harness.store.trial_runs import memberships
     from harness.tracking.deliver import mirrored_runs
 
@@ -133,9 +132,13 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
         if RUN_ID_START.fullmatch(name) and name not in known:
             run_ids.append(find_run(store, name))
             continue
-        wanted = [stored_plan(store, name)] if plan_name(name) not in searches else []
-        if not wanted:
-            study = searches[plan_name(name)]
+        named = plan_name(name)
+        plan = store.load_plan(named) if named in known and named not in searches else None
+        if plan is None and named not in searches:
+            raise unknown_name(store, name, runs=True)
+        wanted = [] if plan is None else [plan]
+        if plan is None:
+            study = searches[named]
             run_ids += [run_id for run_id, trials in of_trials.items() if any(trial.study == study.name for trial in trials)]
             wanted = store.confirmation(study)
         plans += wanted

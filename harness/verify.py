@@ -48,7 +48,8 @@ def verify(
     from harness.store.check.folder import check_store
     from harness.store.check.run import check_run
     from harness.store.ledger.history import folder_standing
-    from harness.store.paths import RunPaths
+    from harness.store.lookup import find_run
+    from harness.store.paths import RUN_ID_START, RunPaths
     from harness.store.records import Store
     from harness.terminal import shell, verified
 
@@ -58,7 +59,10 @@ def verify(
         raise InputError("--retrain: no run ids given; harness status PLAN --json lists them")
     store = Store.open(results, create=False)
     if ids:
-        chosen, plans = list(dict.fromkeys(find_folder(store, start) for start in ids)), 0
+        for start in ids:
+            if not RUN_ID_START.fullmatch(start):
+                raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
+        chosen, plans = list(dict.fromkeys(find_run(store, start, damaged=True) for start in ids)), 0
         found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
         checked = ", ".join(chosen)
     else:
@@ -106,22 +110,6 @@ def _repeat(store: Store, run_id: str, device: choices.Device) -> Repetition:
         return repeat(store, run_id, device, stop)
     except (Interrupted, KeyboardInterrupt) as stopped:
         raise Interrupted(f"{run_id}: stopped; the repetition was discarded") from stopped
-
-
-def find_folder(store: Store, start: str) -> str:
-    """The id of the run folder whose name starts with `start`. Raises InputError when none or several do."""
-    from harness.errors import InputError
-    from harness.store import atomic
-    from harness.store.paths import RUN_ID_START
-
-    if not RUN_ID_START.fullmatch(start):
-        raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
-    found = [path.name for path in atomic.matches(store.paths.runs, f"{start}*") if RUN_ID_START.fullmatch(path.name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"ambiguous run id {start!r}; choose from: {', '.join(found[:10])}")
-    raise InputError(f"no run {start!r} in {store.paths.runs}; harness status PLAN --json lists run ids")
 
 
 main = main_of(verify)

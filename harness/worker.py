@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from harness.common import choices, cli_options, patience, python_command
+from harness.common.near_names import files_near, meant, near
 from harness.common.stopping import Stop
 from harness.errors import (
     EXIT_INTERRUPTED,
@@ -53,11 +54,12 @@ def open_work(path: Path) -> tuple[Store, Plan | Study]:
     root = path.absolute().parent.parent.parent
     refuse_unusable(root)
     if not atomic.exists(path):
-        raise InputError(f"{path}: search not found; make it with: harness sweep experiments/NAME.yaml")
+        close = near(path.parent.name, [folder.parent.name for folder in atomic.matches(path.parent.parent, "*/search.json")])
+        raise _not_found(path, "search", [str(path.parent.parent / name / path.name) for name in close])
     store = Store.open(root, create=False, write=True)
     study = store.load_study(path.absolute().parent.name)
     if study is None:
-        raise InputError(f"{path}: search not found; make it with: harness sweep experiments/NAME.yaml")
+        raise _not_found(path, "search")
     return store, study
 
 
@@ -68,12 +70,18 @@ def open_plan(path: Path) -> tuple[Store, Plan]:
     root = path.parent.parent
     refuse_unusable(root)
     if not atomic.exists(path):
-        raise InputError(f"{path}: plan not found; make it with: harness run experiments/NAME.yaml")
+        raise _not_found(path, "plan", files_near(path, "*.json"))
     store = Store.open(root, create=False, write=True)
     plan = store.load_plan(path.stem)
     if plan is None:
         raise StoreError(f"{path}: was removed; make it again with: harness run experiments/NAME.yaml")
     return store, plan
+
+
+def _not_found(path: Path, kind: str, close: Sequence[str] = ()) -> InputError:
+    command = "sweep" if kind == "search" else "run"
+    hint = f"{meant(close)} Else make" if close else "make"
+    return InputError(f"{path}: {kind} not found; {hint} it with: harness {command} experiments/NAME.yaml")
 
 
 def worker(
@@ -126,7 +134,7 @@ def worker(
 
     Exit codes:
       0   nothing is left to train
-      1   a run failed or diverged
+      1   a run failed or diverged, or a search found nothing
       2   bad input or usage, or an error outside of any run
       75  interrupted; the same command continues
     """

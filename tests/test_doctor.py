@@ -14,6 +14,7 @@ from harness import doctor
 from harness.doctor import Finding
 from harness.execution.machine.gpu_leases import GpuLeases
 from harness.execution.machine.gpus import Gpu
+from harness.execution.machine.packages import Package
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -69,6 +70,38 @@ def test_python_and_packages_here_are_fine() -> None:
     assert "torch" in doctor.packages().what
 
 
+def test_slow_checks_are_noted_when_their_time_is_over_and_the_others_answer(tmp_path: Path) -> None:
+    found = {each.name: each for each in doctor.answered(tmp_path / "results", {**os.environ}, 0.0)}
+    assert found["python"].state == "ok"
+    assert found["torch"].state == "note"
+    assert found["torch"].what.endswith("; not tried to the end within 0 s")
+    assert found["cifar10_mini"].advice == "to wait longer: harness doctor --wait 1m"
+
+
+def test_what_packages_print_is_not_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = 'print(\'hello\'); print(\'{}\'); print(\'{"name": "torch", "state": "ok", "what": "9.9"}\')'
+    monkeypatch.setattr(doctor, "PROBE", said)
+    found = {each.name: each for each in doctor.answered(tmp_path / "results", {**os.environ}, 60.0)}
+    assert found["torch"] == Finding("torch", "ok", "9.9")
+    assert found["torchvision"].state == "problem"
+    assert "ended without an answer" in found["torchvision"].what
+
+
+def test_a_missing_package_and_a_wrong_version_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing, old = Package("cmaes", ">=0.12", None, False), Package("numpy", ">=2.0", "1.26", False)
+    monkeypatch.setattr(doctor, "required", lambda: [missing, old, Package("regex", ">=2024", "2026", True)])
+    found = doctor.packages()
+    assert (found.state, found.what) == ("problem", "missing: cmaes; numpy 1.26, but >=2.0 is needed")
+    assert found.advice == "python -m pip install 'cmaes>=0.12' 'numpy>=2.0'"
+
+
+def test_torch_and_torchvision_built_for_different_devices_are_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "built_apart", lambda: "torch 2.13.0+cpu, torchvision 0.28.0+cu130")
+    assert doctor.builds(tmp_path).what.startswith("torch 2.13.0+cpu, torchvision 0.28.0+cu130: built for different devices")
+    monkeypatch.setattr(doctor, "built_apart", lambda: None)
+    assert doctor.builds(tmp_path).state == "ok"
+
+
 def test_a_system_that_cannot_train_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     assert doctor.python().state == "problem"
@@ -76,10 +109,10 @@ def test_a_system_that_cannot_train_is_a_problem(monkeypatch: pytest.MonkeyPatch
 
 def test_a_problem_gives_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = Finding("one", "note", "missing", "get it"), Finding("other", "problem", "broken [x]", "mend it")
-    monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good])
+    monkeypatch.setattr(doctor, "answered", lambda *_: [good])
     assert doctor.main(["--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == ["  note      one   missing", "                  get it"]
-    monkeypatch.setattr(doctor, "checks", lambda *_: [lambda: good, lambda: bad])
+    monkeypatch.setattr(doctor, "answered", lambda *_: [good, bad])
     assert doctor.main(["--results", str(tmp_path)]) == 2
     assert "problem   other   broken [x]" in capsys.readouterr().out
     assert doctor.main(["--json", "--results", str(tmp_path)]) == 2
@@ -94,10 +127,10 @@ def test_every_check_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [finding["name"] for finding in findings][:6] == [
         "python",
         "packages",
+        "builds",
         "torch",
         "torchvision",
         "accelerators",
-        "threads",
     ]
     assert {finding["state"] for finding in findings} <= {"ok", "note"}
 

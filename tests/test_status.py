@@ -113,6 +113,7 @@ def test_one_run_shows_its_record_its_configuration_and_its_files(
     assert run(store, run_id[:6]) == 0
     shown = capsys.readouterr().out
     assert f"run        {run_id}" in shown
+    assert "variant    base" in shown
     assert "plans      toys" in shown
     assert "effect       0.0" in shown
     assert str(store.paths.run(run_id).metrics) in shown
@@ -120,8 +121,26 @@ def test_one_run_shows_its_record_its_configuration_and_its_files(
 
 def test_two_runs_show_how_they_differ(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(store, *(planned.id for planned in toys.runs)) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[1:]] == [["effect", "0.0", "2.0"]]
+    first, second = (planned.id for planned in toys.runs)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{first}   toys · base · seed 0 · completed",
+        f"{second}   toys · better · seed 0 · failed bug",
+        "",
+        f"setting   {first}   {second}",
+        "effect    0.0            2.0",
+    ]
+
+
+def test_a_run_that_plans_name_differently_shows_the_variant_of_each(
+    store: Store, toys: Plan, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.save_plan(toy_plan({"plain": {}}, name="others"))
+    assert run(store, toys.runs[0].id) == 0
+    shown = capsys.readouterr().out
+    assert "variant    plain, base" in shown
+    assert "plans      others (plain), toys (base)" in shown
+    assert run(store, toys.runs[0].id, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["variants"] == ["plain", "base"]
 
 
 def test_json_is_one_document_per_form(store: Store, toys: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +161,8 @@ def test_json_is_one_document_per_form(store: Store, toys: Plan, capsys: pytest.
         (["tois"], "did you mean toys"),
         (["abcdef012345"], "no run 'abcdef012345'"),
         (["toys", "tigers"], "give one plan or search, one run id, two run ids"),
-        (["../toys"], "no plan"),
+        (["../toys"], "no plan, search or run '../toys'"),
+        (["abcdef01234g"], "no plan, search or run 'abcdef01234g'"),
     ],
 )
 @pytest.mark.usefixtures("toys")

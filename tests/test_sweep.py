@@ -200,12 +200,14 @@ def test_failed_trials_are_reported_and_retried_on_request(unconfirmed: Path, ca
     out, err = capsys.readouterr()
     assert "[1/2] trial 0  FAILED bug: ValueError: the toy broke" in err
     assert "log.txt" in err
-    assert "2 of 2 trials failed; see: harness status toys@broken" in err
+    retry = "after fixing the cause: harness sweep toys.yaml --profile broken --device cpu --retry failed"
+    assert retry in err
+    assert "NOTHING FOUND: all 2 trials failed" in out
     assert "2 trials: 2 failed" in out
     assert status.main(["toys@broken"]) == 0
     shown = capsys.readouterr().out
     assert "failed   trial 0" in shown
-    assert "retry: harness sweep toys.yaml --profile broken --device cpu --retry failed" in shown
+    assert retry in shown
     assert sweep(*words, "--retry", "failed") == 1
     assert [trial.number for trial in tried(unconfirmed.parent, "toys@broken")] == [2, 3]
 

@@ -11,7 +11,7 @@ from repositories import commit, experiment, git, repository
 
 from harness.__main__ import main
 from harness.reporting.pages import gather, markdown
-from harness.store.frames import stored_plan
+from harness.store.lookup import stored_plan
 from harness.store.records import Store
 
 IMPROVES = [{"improves": "muon"}]

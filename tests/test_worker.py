@@ -185,6 +185,12 @@ def test_a_missing_plan_names_the_command_that_makes_it(store, capsys):
     assert "plan not found; make it with: harness run experiments/NAME.yaml" in capsys.readouterr().err
 
 
+def test_a_mistyped_path_of_a_plan_names_the_nearest_one(store, toy_plan, capsys):
+    store.save_plan(toy_plan(name="toys"))
+    assert worker.main([str(store.paths.plans / "tois.json")]) == 2
+    assert f"plan not found; did you mean {store.paths.plans}/toys.json? Else make it with: " in capsys.readouterr().err
+
+
 def test_a_file_in_another_folder_is_not_a_plan(tmp_path, capsys):
     assert worker.main([str(tmp_path / "toys.json")]) == 2
     assert "not a plan; must be results/plans/NAME.json" in capsys.readouterr().err

@@ -26,6 +26,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from harness.common.near_names import files_near, meant
 from harness.errors import InputError, Position, Problem
 
 MAX_BYTES = 256 * 1024  # an experiment is a few KiB; PyYAML reads about 150 KiB a second
@@ -70,7 +71,10 @@ def read_file(path: Path) -> Node:
     """The YAML document in a file. Raises InputError when it cannot be read or is not valid."""
     try:
         if not path.is_file():
-            raise InputError([Problem(Position(str(path)), "", "file not found")])
+            close = files_near(path, "*.y*ml")
+            raise InputError(
+                [Problem(Position(str(path)), "", "; ".join(["file not found", *([meant(close)] if close else [])]))]
+            )
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:  # invalid file name; circular links

@@ -8,6 +8,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.common.undecodable import shown
 from harness.errors import DataError, StoreError
 from harness.store.records import Reason
 from harness.tasks.protocol import TrainingFailed
@@ -36,16 +37,16 @@ KILLED = Failure("killed", "the process died three times in a row without a new 
 def classify(error: BaseException) -> Failure:
     """Classify `error`, raised during training."""
     if isinstance(error, TrainingFailed):
-        return Failure(error.reason, str(error), hashlib.sha256(error.place.encode()).hexdigest())
+        return Failure(error.reason, shown(str(error)), hashlib.sha256(error.place.encode()).hexdigest())
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    return Failure(_reason(error), last[0] if last else type(error).__name__, traceback_digest(error))
+    return Failure(_reason(error), shown(last[0]) if last else type(error).__name__, traceback_digest(error))
 
 
 def traceback_digest(error: BaseException) -> str:
     """SHA-256 over the exception's type and the frames' files, functions and lines: no addresses, values or messages."""
     frames = traceback.extract_tb(error.__traceback__)
     parts = [type(error).__qualname__, *(f"{Path(frame.filename).name}:{frame.name}:{frame.lineno}" for frame in frames)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
 def is_accelerator_error(error: str) -> bool:

@@ -36,6 +36,11 @@ class ChosenVariant:
     settings: Mapping[str, Any]  # dotted path -> selected value
     at_edge: tuple[str, ...]  # paths whose selected value is the smallest or largest tried: a better one may lie outside
 
+    @property
+    def measured(self) -> bool:
+        """Whether the selected one has a mean; else none has, and the first was selected."""
+        return self.means[self.label] is not None
+
 
 def choices(plan: Plan, records: Records) -> tuple[ChosenVariant, ...]:
     """The selection, one per group; empty until every run has completed or diverged."""
@@ -48,11 +53,11 @@ def choices(plan: Plan, records: Records) -> tuple[ChosenVariant, ...]:
 def next_plan(plan: Plan, records: Records) -> Plan | None:
     """The plan that the results of `plan` lead to, with its runs.
 
-    None while a run has not finished or has failed, if the plan selects nothing, or if the selection equals what it would be
-    compared with. Raises InputError if the task cannot be loaded.
+    None while a run has not finished or has failed, if the plan selects nothing, if the selection equals what it would be
+    compared with, or if none of a search's best trials has a mean on fresh seeds. Raises InputError if the task cannot be loaded.
     """
     found = choices(plan, records)
-    if plan.selection is None or not found:
+    if plan.selection is None or not found or (plan.confirms and not all(choice.measured for choice in found)):
         return None
     selection, task = plan.selection, task_of(plan)
     then, chosen = selection.then, {choice.variant: choice.label for choice in found}

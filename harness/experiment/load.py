@@ -9,12 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from harness.common.mapping_nodes import read_mapping
+from harness.common.near_names import MOST_NEAR, files_near, meant, near
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
 from harness.experiment.compose import Composed, compose, is_file
 from harness.experiment.model import Experiment
 from harness.experiment.reader import Reader
+
+
+class UnknownExperimentError(InputError):
+    """No file has the `name`; lists near names in the folder of experiments, and files beside it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        path, names = Path(name), sorted(item.stem for item in folder.glob("*.yaml"))
+        beside = [file for pattern in ("*.yaml", "*.yml") for file in files_near(path, pattern)]
+        found = list(dict.fromkeys([*beside, *near(path.stem, names)]))[:MOST_NEAR]
+        where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: change to the project's folder, or give a path)"
+        advice = meant(found) if found else f"{suggestion('', names)} {where}"
+        super().__init__(f"no experiment {name!r}; {advice}")
+
 
 NAME = "experiment"  # of a mapping without a name
 STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -102,6 +117,4 @@ def find_experiment(target: str | Path, profile: str | None, folder: Path = Path
     candidate = folder / f"{path.name}.yaml"
     if path.name == text and is_file(candidate):
         return candidate, profile
-    names = sorted(item.stem for item in folder.glob("*.yaml"))
-    where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: change to the project's folder, or give a path)"
-    raise InputError(f"no experiment {text!r}; {suggestion(path.stem, names)} {where}")
+    raise UnknownExperimentError(text, folder)

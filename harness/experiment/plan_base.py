@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.common.undecodable import shown
+from harness.errors import InputError
 from harness.experiment.model import MAPPING, Experiment
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator
@@ -47,7 +49,10 @@ class PlanBase(BaseModel):
 
 
 def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `PlanBase` for an experiment."""
+    """The fields of `PlanBase` for an experiment. Raises InputError for a module in a folder whose path is not UTF-8."""
+    folder = experiment.folder
+    if folder is not None and shown(folder) != folder:
+        raise InputError(f"{experiment.path}: the path of the task's folder is not UTF-8: {folder}; rename the folder")
     same = ("name", "profile", "overrides", "question", "source", "tags", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
@@ -55,6 +60,6 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": MAPPING if experiment.from_mapping else str(experiment.path),
+        "file": MAPPING if experiment.from_mapping else shown(str(experiment.path)),
         "created": created,
     }

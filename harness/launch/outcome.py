@@ -27,6 +27,8 @@ from harness.experiment.steps import known_steps
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import mixed
+from harness.reporting.phrases.nothing_found import NOTHING_CONFIRMED, examples, remedies, unconfirmed, unconfirmed_remedies
+from harness.search.nothing_found import NothingFound, nothing_found
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure, counted
 from harness.store.cases import CaseFiles
 from harness.store.frame_cache import load_tables
@@ -159,7 +161,7 @@ class PlanOutcome(Outcome):
         if missing:
             lines.append(f"{plan.name}: {missing}; {_blocked_stage(plan)}")
         elif plan.selection is not None and self.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
-            lines.append(_nothing_to_compare(plan))
+            lines += _nothing_to_compare(plan, records, results)
         if failed := sum(record.state == "failed" for record in records.values()):
             lines.append(
                 f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
@@ -188,8 +190,9 @@ class SearchOutcome(Outcome):
         study, trials, confirmation = self.study, self.trials, self.confirmation
         again = confirmed(Store.open(results, create=False), study) if confirmation is not None else None
         table = choices.confirmed(study, trials, again.plan, again.records, again.winner) if again is not None else None
+        metrics, nothing = result_metrics(studies.task_of(study)), self._nothing(results)
         found = search_summary.search_results(
-            study, trials, result_metrics(studies.task_of(study)), table, again.winner if again is not None else None
+            study, trials, metrics, table, again.winner if again is not None else None, nothing=nothing
         )
         evidence = confirmation.tables(results) if confirmation is not None else []
         return [found, *evidence, Text(), f"search  {self.report}"]
@@ -197,7 +200,8 @@ class SearchOutcome(Outcome):
     def document(self, results: Path) -> dict[str, Any]:
         """For --json."""
         confirmation = None if self.confirmation is None else self.confirmation.document(results)
-        return {**search_values(self.study, self.trials), "report": str(self.report), "confirmation": confirmation}
+        values = search_values(self.study, self.trials, self._nothing(results))
+        return {**values, "report": str(self.report), "confirmation": confirmation}
 
     def notes(self, results: Path) -> list[str]:
         """Lines for people: what failed, what remains, and what to do."""
@@ -213,12 +217,17 @@ class SearchOutcome(Outcome):
         else:
             lines += self.errors
             lines += [RESUME_HINT] if self.exit_code == EXIT_INTERRUPTED else []
+        if (nothing := self._nothing(results)) is not None:
+            return [*lines, *examples(nothing), *remedies(nothing, results)]
         if failed:
             see = f"harness status {self.study.name} --results {quote(str(results))}"
             lines.append(f"{failed} of {len(own)} trials failed; see: {see}")
             retry = "after fixing the cause, run the same command with --retry failed"
             lines.append(retry if any(trial.retriable for trial in own) else NEVER_MEASURED)
         return lines
+
+    def _nothing(self, results: Path) -> NothingFound | None:
+        return nothing_found(Store.open(results, create=False), self.study, self.trials)
 
 
 def exit_code(workers: int, *, left: bool, failed: bool) -> int:
@@ -248,10 +257,12 @@ def _blocked_stage(plan: Plan) -> str:
     return "the winner's comparison with the base needs them" if plan.confirms else "the evidence needs them"
 
 
-def _nothing_to_compare(plan: Plan) -> str:
+def _nothing_to_compare(plan: Plan, records: Mapping[str, Record], results: Path) -> list[str]:
+    if plan.confirms and not all(choice.measured for choice in stages.choices(plan, records)):
+        return [f"{NOTHING_CONFIRMED}: {unconfirmed(plan, records)}", *unconfirmed_remedies(plan, results)]
     if plan.confirms:
-        return "the winner is the base itself: nothing to compare"
-    return f"{plan.name}: at their selected settings two variants are the same: nothing to compare"
+        return ["the winner is the base itself: nothing to compare"]
+    return [f"{plan.name}: at their selected settings two variants are the same: nothing to compare"]
 
 
 def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:

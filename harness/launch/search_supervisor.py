@@ -21,6 +21,7 @@ from harness.launch.worker_pool import Workers, study_target
 from harness.reporting.pages import write_report
 from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import begin_confirmation
+from harness.search.nothing_found import is_fruitless
 from harness.search.storage import VARIABLE
 from harness.search.trials import Trial, counted
 from harness.store.holder import Holder
@@ -133,7 +134,8 @@ class StudyTrials:
     def exit_code(self, workers: int, trials: Sequence[Trial]) -> int:
         """From the workers' most severe exit code and the trials' states."""
         met = self.is_met(trials)
-        return exit_code(workers, left=not met, failed=met and any(trial.state == "failed" for trial in counted(trials)))
+        lost = is_fruitless(self.study, trials) or any(trial.state == "failed" for trial in counted(trials))
+        return exit_code(workers, left=not met, failed=met and lost)
 
     def needs_workers(self, _trials: Sequence[Trial], workers: Workers) -> bool:
         """After all have left although a trial was given back or the target is not met.

@@ -32,9 +32,7 @@ from harness.search.trials import (
     RUNS,
     SECONDS,
     Trial,
-    common_failure,
-    counted,
-    trained_s,
+    is_over,
     trial_of,
 )
 from harness.store import atomic
@@ -166,10 +164,7 @@ class TrialBroker:
 
     def is_over(self, trials: Sequence[Trial]) -> bool:
         """Whether no further trial is to start."""
-        own = counted(trials)
-        budget = self.study.budget_s
-        spent = budget is not None and trained_s(own) >= budget
-        return len(own) >= self.study.trials or spent or common_failure(own) is not None
+        return is_over(self.study, trials)
 
     def liveness_of_running(self, watch: Watch) -> list[Liveness]:
         """For each running trial, whether its worker is alive."""

@@ -100,6 +100,13 @@ def counted(trials: Iterable[Trial]) -> list[Trial]:
     return [trial for trial in every if trial.state not in ("interrupted", "waiting") and trial.number not in followed]
 
 
+def is_over(study: Study, trials: Iterable[Trial]) -> bool:
+    """Whether no further trial is to start: the target is met, the budget is spent, or all trials fail with the same error."""
+    own = counted(trials)
+    spent = study.budget_s is not None and trained_s(own) >= study.budget_s
+    return len(own) >= study.trials or spent or common_failure(own) is not None
+
+
 def trained_s(trials: Iterable[Trial]) -> float:
     """Seconds of training, summed over devices; runs shared by several trials count once."""
     seconds: dict[object, float] = {}

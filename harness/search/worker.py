@@ -26,6 +26,7 @@ from harness.experiment.steps import step_runs
 from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.broker import TrialBroker, TrialLease, TrialOutcome
 from harness.search.confirmation_plans import begin_confirmation
+from harness.search.nothing_found import is_fruitless
 from harness.search.trials import NEVER_MEASURED, UNMEASURED, common_failure, counted
 from harness.store.holder import Holder
 from harness.store.lease import Liveness, SupersededError
@@ -87,7 +88,8 @@ class SearchWorker(Worker):
             name = self.broker.study.name
             say(f"{name}: all trials so far failed with the same error ({example.reason}); no further trials are started")
             say("after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED)
-        return EXIT_RUNS_FAILED if any(trial.state == "failed" for trial in own) else EXIT_OK
+        fruitless = is_fruitless(self.broker.study, trials)
+        return EXIT_RUNS_FAILED if fruitless or any(trial.state == "failed" for trial in own) else EXIT_OK
 
     def next_plan(self) -> Plan | None:
         """The plan that confirms the best trials, saved; None: no confirmation, or the target is not met."""

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from harness.common import patience, shared_files
 from harness.common.patience import performed, repeat
 from harness.common.results_root import create_folder
+from harness.common.undecodable import SHOWN
 from harness.errors import StoreError
 from harness.store.temporaries import TEMPORARY, Fence, Writer, discard, flush_folder, link, written
 
@@ -48,8 +49,8 @@ def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None
 
 
 def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
-    """`write_bytes` in UTF-8."""
-    write_bytes(path, text.encode(), fence)
+    """`write_bytes` in UTF-8, with bytes of paths that are not UTF-8 as `undecodable.shown` escapes them."""
+    write_bytes(path, text.encode(errors=SHOWN), fence)
 
 
 def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -> None:
@@ -71,7 +72,7 @@ def publish(path: Path, data: bytes, fence: Fence | None = None, *, durable: boo
 
 
 def to_json(value: BaseModel | Any) -> bytes:
-    """Indented JSON with a final newline."""
+    """Indented JSON with a final newline. Strings must be Unicode: see `undecodable.shown`."""
     plain = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
     return (json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

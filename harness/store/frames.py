@@ -8,17 +8,16 @@ Missing values are NaN; the "nan" and "inf" of the files are numbers here. panda
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import InputError
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.atomic import read_json
 from harness.store.frame_cache import METRIC, RunTables, load_tables, table
+from harness.store.lookup import stored_plan
 from harness.store.paths import RUN_ID
 from harness.store.records import Record, Store
 
@@ -90,32 +89,6 @@ def curves_frame(
         "state": [records[run.id].state for run in plan.runs],
     }
     return _epochs_frame(tables or load_tables(store, run_ids), columns, metrics)
-
-
-def stored_plan(store: Store, name: str) -> Plan:
-    """The plan that `name` (a plan, or the path of its experiment) refers to. Raises InputError with the choices."""
-    known = store.plan_names()
-    wanted = plan_name(name)
-    plan = store.load_plan(wanted) if wanted in known else None
-    if plan is not None:
-        return plan
-    if not known:
-        raise InputError(
-            f"no plan {wanted!r}: {store.paths.plans} is empty; create one with: harness run experiments/{wanted}.yaml"
-        )
-    # The name of the experiment alone most often means one of its profiles.
-    near = [other for other in known if other.startswith(f"{wanted}@") or other.startswith(f"{wanted}+")]
-    near = near or difflib.get_close_matches(wanted, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from: {', '.join(sorted(known)[:20])}"
-    raise InputError(f"no plan {wanted!r} in {store.paths.plans}; {hint}")
-
-
-def plan_name(argument: str) -> str:
-    """Command-line argument -> name of the plan: `experiments/x.yaml` and `experiments/x.yaml@smoke` give `x` and `x@smoke`."""
-    path, at, profile = argument.partition("@")
-    if path.endswith((".yaml", ".yml")):
-        path = Path(path).stem
-    return f"{path}{at}{profile}"
 
 
 def _all_runs(store: Store) -> RunTables:

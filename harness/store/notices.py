@@ -111,7 +111,7 @@ class Notices:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
 
 
 def _marker_folder() -> Path:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
+from harness.common.undecodable import shown
 from harness.experiment.run_id import canonical_json
 from harness.store.device import UNKNOWN_GPU, device_name
 from harness.tasks.command.code.git import variables_of_git
@@ -122,7 +123,7 @@ def observe(
         accelerator=device,
         device=device_name(device),
         threads=threads,
-        command=tuple(command),
+        command=tuple(map(shown, command)),
         started=now(),
         steps=dict(steps or {}),
         resources=dict(resources or {}),
@@ -239,7 +240,7 @@ def _digest(root: Path, files: Sequence[Path]) -> str:
         name = path.relative_to(root) if path.is_relative_to(root) else path.name
         with suppress(OSError):  # a file that this user cannot read is not used by any program started here
             if path.is_file():  # deleted files are still listed
-                digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+                digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -270,7 +271,14 @@ def _git(folder: Path, *arguments: str) -> str | None:
         # Without optional locks, which could block git commands of the user.
         command = ["git", "--no-optional-locks", *arguments]
         process = subprocess.run(
-            command, cwd=folder, env=variables_of_git(), capture_output=True, text=True, check=False, timeout=60
+            command,
+            cwd=folder,
+            env=variables_of_git(),
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            check=False,
+            timeout=60,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from harness.errors import InputError, StoreError
+from harness.errors import StoreError
 from harness.store import atomic, checkpoint, lease
 from harness.store import root as store_root
 from harness.store.catalog import Catalog
@@ -273,14 +273,3 @@ def _count_rows(path: Path) -> int:
         return atomic.read_bytes(path).count(b"\n")
     except FileNotFoundError:
         return 0
-
-
-def find_run(store: Store, prefix: str) -> str:
-    """The run on disk whose id starts with `prefix`. Raises InputError if none or several do."""
-    folders = atomic.matches(store.paths.runs, f"{prefix}*/spec.json")
-    found = sorted(spec.parent.name for spec in folders)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise InputError(f"ambiguous run id {prefix!r}; choose from: {', '.join(found[:10])}")
-    raise InputError(f"no run {prefix!r} in {store.paths.runs}; list run ids with: harness status PLAN --json")

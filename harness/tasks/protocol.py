@@ -209,6 +209,10 @@ class Task(Protocol):
     def start(self, config: Any, seed: int, device: str) -> Training:
         """A fresh run. `device` is `cpu` or `cuda`. Raises DataError, DeviceError."""
 
+    def missing(self, config: Any) -> Sequence[str]:  # noqa: ARG002 - unused by default
+        """Sentences on what a run of `config` needs and this machine lacks, such as a data set, for warnings. Does not raise."""
+        return ()
+
     def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
         """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""
         return ()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from harness.common.near_names import meant, near
 from harness.errors import InputError
 from harness.tasks.protocol import REQUIRED_MEMBERS, Task, with_optional_members
 
@@ -33,14 +34,23 @@ def find_task(name: str, folder: str | None = None) -> Task:
     target = TASKS.get(name, name)
     module_name, _, attribute = target.partition(":")
     if not attribute:
-        raise InputError(
-            f"unknown task {name!r}; use {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
-        )
+        close = near(name, TASKS)
+        advice = f"use {', '.join(TASKS)}, package.module:Object, or a mapping with the command of a program"
+        raise InputError(f"unknown task {name!r}; {f'{meant(close)} Else ' if close else ''}{advice}")
     folder = _import_folder(name, folder)
     if folder is not None and (folder, name) in _LOADED:
         return _LOADED[folder, name]
     try:
-        task = getattr(_module(module_name, folder), attribute)
+        module = _module(module_name, folder)
+        if not hasattr(module, attribute):
+            tasks = [
+                each
+                for each, value in vars(module).items()
+                if not isinstance(value, type) and all(hasattr(value, member) for member in REQUIRED_MEMBERS)
+            ]
+            close = near(attribute, tasks)
+            raise AttributeError(f"{module_name} has no {attribute}{f'; {meant(close)}' if close else ''}")
+        task = getattr(module, attribute)
         task.Config()  # every field has a default
     except Exception as error:  # imports and constructors may raise anything
         moved = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("harness.")

@@ -83,5 +83,5 @@ def confirmed(
 
 
 def winner_of(found: Sequence[ChosenVariant]) -> str | None:
-    """The label of the best trial on fresh seeds; None before it is known."""
-    return next((choice.label for choice in found if choice.variant == WINNER), None)
+    """The label of the best trial on fresh seeds; None before it is known, and if none has a mean there."""
+    return next((choice.label for choice in found if choice.variant == WINNER and choice.measured), None)

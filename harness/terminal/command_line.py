@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 from typer.exceptions import TyperException
 
+from harness.common.undecodable import SHOWN
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, HarnessError
 from harness.terminal.shell import say
 
@@ -121,8 +122,8 @@ def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # An encoding without `·` gets a question mark.
-            stream.reconfigure(errors="replace")
+            # An encoding without `·` gets a question mark, a path that is not UTF-8 is escaped.
+            stream.reconfigure(errors=SHOWN)
     try:
         try:
             code = runnable.main(None if argv is None else list(argv), name, standalone_mode=False)

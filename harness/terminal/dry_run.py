@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, parse_config, result_metrics
+from harness.tasks.protocol import Metric, Task, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.time_basis import TimeBasis, time_basis
 from harness.terminal.versions import code_lines
 
 
@@ -47,6 +48,8 @@ class Preview:
     commands: tuple[CommandPreview, ...] = ()  # if the task is a program, step by step
     inputs: tuple[Input, ...] = ()  # of the program
     remarks: tuple[str, ...] = ()  # warnings about the program
+    missing: tuple[str, ...] = ()  # what runs need and this machine lacks
+    basis: TimeBasis | None = None  # of an estimate of the time, if none of the plan's own runs has completed
     follows: Preview | None = None  # of the next stage; at the declared settings until this stage has chosen
 
 
@@ -58,7 +61,8 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     task = task_of(plan)
     metrics, levels = result_metrics(task), levels_for(store, plan)
     records = store.records([run.id for run in plan.runs])
-    facts = {label: task.describe(parse_config(task, config)) for label, config in plan.variants.items()}
+    configs = {label: parse_config(task, config) for label, config in plan.variants.items()}
+    facts = {label: task.describe(config) for label, config in configs.items()}
     requested = requested_runs(plan, records, levels)
     found = Preview(
         plan=plan,
@@ -68,6 +72,8 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
+        missing=missing_here(task, configs.values()),
+        basis=time_basis(store, plan, [plan.variants[run.variant] for run in requested]),
         **_of_program(store, plan, requested),
         follows=_following(store, plan, records, sd),
     )
@@ -176,7 +182,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
     notes += [("resources", needs, "")] if (needs := phrases.needs(preview.plan)) else []
     notes += [("command" if each.step is None else f"step {each.step}", each.text, "") for each in preview.commands]
     notes += [(key, text, "") for key, text in input_notes(preview.inputs)]
-    notes += [("WARNING", remark, WARNING) for remark in preview.remarks]
+    notes += [("WARNING", remark, WARNING) for remark in (*preview.missing, *preview.remarks)]
     notes.append(("cost", cost(preview, measured), ""))
     width = max(len(key) for key, _, _ in notes)
     return [Note(key, text, width, style) for key, text, style in notes]
@@ -217,9 +223,22 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
     if took and waiting:
         mean = sum(took) / len(took)
         parts.append(f"about {phrases.clock(mean * len(waiting))} on 1 worker (measured here: {phrases.clock(mean)} a run)")
+    elif waiting and preview.basis is not None:
+        parts.append(estimated(preview.basis, len(waiting)))
     if waiting and len(preview.requested) < len(plan.runs):
         parts.append(f"up to {len(plan.runs) - len(preview.requested)} more at later looks")
     return ", ".join(parts)
+
+
+def estimated(basis: TimeBasis, runs: int) -> str:
+    """The time of so many runs and where it is from."""
+    each = phrases.clock(basis.seconds)
+    return f"about {phrases.clock(basis.seconds * runs)} on 1 worker ({each} a run, {basis.source})"
+
+
+def missing_here(task: Task, configs: Iterable[Any]) -> tuple[str, ...]:
+    """What runs of these configurations need and this machine lacks, each once."""
+    return tuple(dict.fromkeys(what for config in configs for what in task.missing(config)))
 
 
 def _variants(preview: Preview) -> TerminalTable:

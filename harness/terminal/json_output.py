@@ -16,11 +16,14 @@ from harness.experiment.run_id import Spec
 from harness.experiment.steps import SharedStep
 from harness.experiment.study import Study
 from harness.reporting import phrases
+from harness.reporting.phrases.nothing_found import examples, happened
 from harness.reporting.phrases.trials import edges
 from harness.reporting.tables.versions import version_values
+from harness.search.nothing_found import NothingFound
 from harness.search.trials import Trial, counted, ranked
 from harness.store.paths import RunPaths
 from harness.store.records import Record, encode
+from harness.store.run_places import RunPlaces
 from harness.tasks.protocol import Metric
 from harness.terminal.dry_run import Preview
 from harness.terminal.status import PlanStatus, files_of, spec_difference
@@ -97,32 +100,39 @@ def run_outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def run_details(  # noqa: PLR0917 - one argument per kind of information
+def run_details(
     record: Record,
     spec: Spec,
-    plans: list[str],
+    places: RunPlaces,
     paths: RunPaths,
     url: str | None = None,
-    trials: Sequence[str] = (),
     *,
     resumed: bool = False,
 ) -> dict[str, Any]:
-    """One run: its result, spec, plans, trials, files and W&B `url`; `resumed`: its program resumed it by itself."""
+    """One run: its result, spec, variants, plans, trials, files and W&B `url`; `resumed`: its program resumed it by itself."""
     return {
         **run_outcome(record),
         "spec": spec.model_dump(mode="json", by_alias=True),
-        "plans": plans,
-        "trials": list(trials),
+        **run_places(places),
         "files": [str(file) for file in files_of(paths)],
         "url": url,
         "resumed": resumed,
     }
 
 
-def run_difference(first: tuple[str, Spec], second: tuple[str, Spec]) -> dict[str, Any]:
-    """The parts of two run ids that differ."""
+def run_places(places: RunPlaces) -> dict[str, Any]:
+    """The variants, plans and trials of a run."""
+    return {"variants": list(places.variants), "plans": places.named, "trials": places.named_trials}
+
+
+def run_difference(first: tuple[str, Spec], second: tuple[str, Spec], places: Sequence[RunPlaces]) -> dict[str, Any]:
+    """The parts of two run ids that differ, and where the runs belong."""
     pairs = spec_difference(first[1], second[1])
-    return {"runs": [first[0], second[0]], "differences": {key: list(values) for key, values in pairs.items()}}
+    return {
+        "runs": [first[0], second[0]],
+        "places": [run_places(each) for each in places],
+        "differences": {key: list(values) for key, values in pairs.items()},
+    }
 
 
 def dry_run(preview: Preview) -> dict[str, Any]:
@@ -146,6 +156,8 @@ def _plan_preview(preview: Preview) -> dict[str, Any]:
         "levels": preview.levels,
         "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
+        "missing": list(preview.missing),
+        "time_basis": None if preview.basis is None else asdict(preview.basis),
         "asked": len(preview.requested),
         "commands": [asdict(each) for each in preview.commands],
         "runs": plan_runs(preview.plan, preview.records),
@@ -245,8 +257,8 @@ def trial_values(trial: Trial) -> dict[str, Any]:
     }
 
 
-def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
-    """A search: counts, the numbers of the best trials, and all trials."""
+def search_values(study: Study, trials: Sequence[Trial], nothing: NothingFound | None = None) -> dict[str, Any]:
+    """A search: counts, the numbers of the best trials, and all trials; `nothing_found`: null unless it ended without any."""
     best = ranked(study, trials)
     own = counted(trials)
     return {
@@ -258,5 +270,6 @@ def search_values(study: Study, trials: Sequence[Trial]) -> dict[str, Any]:
         "counts": {state: sum(trial.state == state for trial in own) for state in sorted({trial.state for trial in own})},
         "best": [trial.number for trial in best],
         "edges": edges(study, best[0].values) if best else [],
+        "nothing_found": None if nothing is None else {"what": happened(nothing), "examples": examples(nothing)},
         "trials": [trial_values(trial) for trial in trials],
     }

@@ -13,6 +13,7 @@ from harness.errors import HarnessError, InputError
 from harness.execution.schedule import count_states, has_interim_looks, judge_records, runs_within
 from harness.experiment.plan import task_of
 from harness.experiment.study import task_of as task_of_study
+from harness.search.nothing_found import nothing_found
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.stored_trials import read_trials
 from harness.store import atomic, lease
@@ -82,7 +83,8 @@ def read_search_status(store: Store, study: Study) -> SearchStatus:
         return SearchStatus(study, None, updated, metrics, why=f"its trials are in a database: set ${VARIABLE}")
     trials = [_interrupted_if_abandoned(store, study, trial) for trial in found or ()]
     shown = [run for trial in trials if trial.state in ("running", "interrupted", "failed") for run in trial.runs]
-    return SearchStatus(study, trials, updated, metrics, store.records(shown))
+    nothing = nothing_found(store, study, trials)
+    return SearchStatus(study, trials, updated, metrics, store.records(shown), nothing=nothing)
 
 
 def _interrupted_if_abandoned(store: Store, study: Study, trial: Trial) -> Trial:

@@ -24,10 +24,11 @@ from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, result_metrics
-from harness.terminal.dry_run import marked
+from harness.terminal.dry_run import estimated, marked, missing_here
 from harness.terminal.json_output import trial_values
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.time_basis import TimeBasis, time_basis
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class SearchPreview:
     parameters: float | None  # of the base; None if the task reports none
     inputs: tuple[Input, ...] = ()  # of the program
     remarks: tuple[str, ...] = ()  # warnings about the program
+    missing: tuple[str, ...] = ()  # what runs need and this machine lacks
+    basis: TimeBasis | None = None  # of an estimate of the time, if no trial has finished
 
     @property
     def started(self) -> list[Trial]:
@@ -64,7 +67,16 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
         base = program.Config.model_validate_json(json.dumps(study.base))  # lists become tuples
         found = inputs_of(program.counted([base]), [str(program.code_of(base))], study.program.left_out)
         warnings = tuple(remarks(program.placed(study.program, base), [study.data], [program.values(base)]))
-    return SearchPreview(study, result_metrics(task), trials, facts.get("parameters"), found, warnings)
+    return SearchPreview(
+        study,
+        result_metrics(task),
+        trials,
+        facts.get("parameters"),
+        found,
+        warnings,
+        missing_here(task, [base_of(study, task)]),
+        time_basis(store, study, [study.base]),
+    )
 
 
 def dry_run(preview: SearchPreview) -> RenderableType:
@@ -80,7 +92,7 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     notes += [("resources", needs)] if (needs := phrases.needs(study)) else []
     notes += input_notes(preview.inputs)
     notes += [("cost", cost(preview)), ("confirm", confirmation(study))]
-    warnings = [("WARNING", remark) for remark in preview.remarks]
+    warnings = [("WARNING", remark) for remark in (*preview.missing, *preview.remarks)]
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
         Line(heading(study)),
@@ -121,6 +133,8 @@ def document(preview: SearchPreview) -> dict[str, Any]:
         "parameters": preview.parameters,
         "inputs": [asdict(each) for each in preview.inputs],
         "remarks": list(preview.remarks),
+        "missing": list(preview.missing),
+        "time_basis": None if preview.basis is None else asdict(preview.basis),
         "left": preview.left,
         "tried": [trial_values(trial) for trial in preview.trials],
     }
@@ -158,6 +172,8 @@ def cost(preview: SearchPreview) -> str:
     if took and runs:
         mean = fmean(took)
         parts.append(f"about {phrases.clock(mean * preview.left)} on 1 worker (measured here: {phrases.clock(mean)} a trial)")
+    elif runs and preview.basis is not None:
+        parts.append(estimated(preview.basis, runs))
     return ", ".join(parts)
 
 

@@ -12,8 +12,10 @@ from rich.text import Text
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
+from harness.reporting.phrases.nothing_found import NOTHING_FOUND, examples, happened, remedies
 from harness.reporting.tables.model import Column
 from harness.reporting.tables.trials import best_trials
+from harness.search.nothing_found import NothingFound
 from harness.search.trials import Trial, counted, ranked
 from harness.store.atomic import is_file
 from harness.store.paths import Paths
@@ -38,6 +40,7 @@ class SearchStatus:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     why: str = ""
+    nothing: NothingFound | None = None  # the search is over, and no trial completed
 
     @property
     def own(self) -> list[Trial]:
@@ -71,7 +74,7 @@ def best(status: SearchStatus) -> str:
         return status.why
     found = ranked(status.study, status.trials)
     if not found:
-        return phrases.NOTHING
+        return phrases.NOTHING if status.nothing is None else NOTHING_FOUND
     if len(status.study.objectives) > 1:
         return f"{phrases.plural(len(found), 'trial')} on the front"
     value = found[0].objectives[status.study.metric]
@@ -100,7 +103,11 @@ def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confir
             Column("setting", holds="labels"),
         ]
         lines += [Text(), TerminalTable.of_rows(columns, rows, indent=0)]
-    if any(trial.retriable for trial in _in(status, "failed")):
+    if status.nothing is not None:
+        told = [f"{NOTHING_FOUND.upper()}: {happened(status.nothing)}", *examples(status.nothing)]
+        lines += [Text(), styled((printable(told[0]), WARNING)), *(styled(printable(line)) for line in told[1:])]
+        lines += [styled(printable(line)) for line in remedies(status.nothing, paths.root)]
+    elif any(trial.retriable for trial in _in(status, "failed")):
         lines += [Text(), styled(printable(f"retry: {phrases.command(study, paths.root)} --retry failed"))]
     if confirmation is not None:
         lines += [Text(), *with_units(confirmation)]
@@ -111,7 +118,7 @@ def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confir
 
 def document(status: SearchStatus) -> dict[str, Any]:
     """The `--json` document; `trials` is null if they cannot be read here."""
-    values = search_values(status.study, status.trials or ())
+    values = search_values(status.study, status.trials or (), status.nothing)
     running = {trial.number: _record(status, trial) for trial in _in(status, "running")}
     return {
         **values,

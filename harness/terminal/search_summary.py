@@ -10,8 +10,10 @@ from rich.text import Text
 from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
+from harness.reporting.phrases.nothing_found import NOTHING_FOUND, happened
 from harness.reporting.tables.trials import best_trials
 from harness.search.confirmation_plans import label_of
+from harness.search.nothing_found import NothingFound
 from harness.search.trials import Trial, counted, ranked
 from harness.tasks.protocol import Metric
 from harness.terminal.tables import WARNING, Sentence, TerminalTable, with_units
@@ -23,15 +25,20 @@ def search_results(
     metrics: Mapping[str, Metric],
     confirmation: TerminalTable | None = None,
     winner: str | None = None,
+    *,
+    nothing: NothingFound | None = None,
 ) -> RenderableType:
     """The best trials, the counts, the table of the `confirmation`, and parameters at the edge of their range.
 
-    The edges are those of the `winner` (the label of a trial), or of the best trial before the confirmation.
+    The edges are those of the `winner` (the label of a trial), or of the best trial before the confirmation. `nothing`: why the
+    search, which is over, has no best trial.
     """
     own, best = counted(trials), ranked(study, trials)
     tally = words.tally(own)
     lines: list[RenderableType] = [Text(), *with_units(TerminalTable(best_trials(study, trials, metrics)))] if best else []
     lines.append(Sentence(f"{phrases.plural(len(own), 'trial')}: {tally}" if tally else "no trial has finished"))
+    if nothing is not None:
+        lines.append(Sentence(f"{NOTHING_FOUND.upper()}: {happened(nothing)}", WARNING))
     if marker := phrases.rehearsal(study):
         lines.append(Sentence(marker, WARNING))
     if confirmation is not None:

@@ -44,9 +44,13 @@ def say(message: str) -> None:
 
 
 def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print a JSON document to stdout, on one line unless people read it. NaN and infinities must already be strings."""
+    """Print a JSON document to stdout, on one line unless people read it. NaN and infinities must already be strings.
+
+    Bytes of paths that are not UTF-8 are escaped, so that whoever reads the document gets the path.
+    """
     indent = 2 if sys.stdout.isatty() else None
-    print(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    print(text.encode(errors="backslashreplace").decode())
 
 
 def end_with(errors: Sequence[HarnessError]) -> None:

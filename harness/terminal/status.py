@@ -25,6 +25,7 @@ from harness.slurm.queue import Queue
 from harness.store import atomic
 from harness.store.paths import Paths, RunPaths
 from harness.store.records import Record
+from harness.store.run_places import RunPlaces
 from harness.tasks.protocol import Metric
 from harness.terminal.choices import chosen
 from harness.terminal.dry_run import heading
@@ -189,17 +190,16 @@ def dotted(number: int) -> str:
     return str(number) if number else NOTHING
 
 
-def one_run(  # noqa: PLR0917 - one argument per kind of information
+def one_run(
     record: Record,
     spec: Spec,
-    plans: Sequence[str],
+    places: RunPlaces,
     paths: RunPaths,
     url: str | None = None,
-    trials: Sequence[str] = (),
     *,
     resumed: bool = False,
 ) -> RenderableType:
-    """One run: its result, plans, trials, W&B `url`, configuration and files; `resumed`: its program resumed it by itself."""
+    """One run: its result, places, W&B `url`, configuration and files; `resumed`: its program resumed it by itself."""
     facts = {
         "run": record.id,
         "state": " ".join(filter(None, [record.state, record.reason])),
@@ -207,8 +207,9 @@ def one_run(  # noqa: PLR0917 - one argument per kind of information
         "task": f"{spec.task} version {spec.version}",
         "seed": spec.seed,
         "data": spec.data,
-        "plans": ", ".join(plans) or "none",
-        "searches": ", ".join(trials) or None,
+        "variant": ", ".join(places.variants) or None,
+        "plans": ", ".join(places.named) or "none",
+        "searches": ", ".join(places.named_trials) or None,
         "epochs": record.epoch,
         "trained": None if record.seconds is None else phrases.clock(record.seconds),
         "finished": record.ended_at,
@@ -234,12 +235,22 @@ def files_of(paths: RunPaths) -> list[Path]:
     return [file for file in atomic.matches(paths.folder, "*") if atomic.is_file(file)]
 
 
-def two_runs(first: tuple[str, Spec], second: tuple[str, Spec]) -> RenderableType:
-    """The difference between the specs of two runs, one row per key."""
+def two_runs(
+    first: tuple[str, Spec], second: tuple[str, Spec], places: Sequence[RunPlaces], records: Sequence[Record]
+) -> RenderableType:
+    """What two runs are, and the difference between their specs, one row per key."""
+    if first[0] == second[0]:
+        return Line.of(f"{first[0]} and {second[0]} are the same run")
+    lines: list[RenderableType] = []
+    for (run_id, spec), place, record in zip((first, second), places, records, strict=True):
+        parts = [", ".join([*place.named, *place.named_trials]) or "no plan", ", ".join(place.variants), f"seed {spec.seed}"]
+        state = " ".join(filter(None, [record.state, record.reason]))
+        lines.append(Line.of(f"{run_id}   {' · '.join(filter(None, [*parts, state]))}"))
     rows = [[key, plain(one), plain(other)] for key, (one, other) in spec_difference(first[1], second[1]).items()]
     if not rows:
-        return Line.of(f"{first[0]} and {second[0]} are the same run" if first[0] == second[0] else "no difference")
-    return TerminalTable.of_rows([Column("key", holds="labels"), Column(first[0]), Column(second[0])], rows, indent=0)
+        return Group(*lines, Text(), styled("no difference"))
+    columns = [Column("setting", holds="labels"), Column(first[0]), Column(second[0])]
+    return Group(*lines, Text(), TerminalTable.of_rows(columns, rows, indent=0))
 
 
 def spec_difference(first: Spec, second: Spec) -> dict[str, tuple[Any, Any]]:

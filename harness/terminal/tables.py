@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
+from harness.common import undecodable
 from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.terminal.pipe import Pipe
@@ -253,8 +254,8 @@ def placed(text: str, width: int, align: Literal["left", "right"]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without control characters, which could move the cursor."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """`text` on one line, without control characters, which could move the cursor; paths that are not UTF-8 escaped."""
+    return "".join(character if character.isprintable() else " " for character in undecodable.shown(text))
 
 
 def styled(*parts: str | Piece | Text) -> Text:

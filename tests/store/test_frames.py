@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from examples import toy_rows, write_run
 
-from harness.errors import InputError, StoreError
+from harness.errors import StoreError
 from harness.experiment.plan import Plan
-from harness.store.frames import load_curves, load_runs, plan_name, runs_frame, stored_plan
+from harness.store.frames import load_curves, load_runs, runs_frame
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]
@@ -79,37 +79,6 @@ def test_a_damaged_spec_is_named(store: Store, toys: Plan) -> None:
     spec.write_text("{")
     with pytest.raises(StoreError, match=r"spec\.json"):
         load_runs(results=store.paths.root)
-
-
-@pytest.mark.usefixtures("toys")
-def test_an_unknown_plan_is_refused_with_the_nearest_name(store: Store) -> None:
-    with pytest.raises(InputError, match="did you mean toys"):
-        stored_plan(store, "tois")
-
-
-def test_the_experiments_name_alone_points_to_its_profiles(store: Store, toy_plan: PlanMaker) -> None:
-    store.save_plan(toy_plan(name="toys@smoke"))
-    with pytest.raises(InputError, match="did you mean toys@smoke"):
-        stored_plan(store, "experiments/toys.yaml")
-
-
-def test_without_any_plan_the_message_says_how_to_make_one(store: Store) -> None:
-    with pytest.raises(InputError, match=r"harness run experiments/toys\.yaml"):
-        stored_plan(store, "toys")
-
-
-@pytest.mark.parametrize(
-    ("typed", "name"),
-    [
-        ("x", "x"),
-        ("x@smoke", "x@smoke"),
-        ("experiments/x.yaml", "x"),
-        ("/far/x.yml@smoke", "x@smoke"),
-        ("x@smoke+1a2b3c", "x@smoke+1a2b3c"),
-    ],
-)
-def test_a_path_names_the_plan_of_its_experiment(typed: str, name: str) -> None:
-    assert plan_name(typed) == name
 
 
 def test_a_missing_results_folder_is_refused(tmp_path: Path) -> None:

@@ -18,3 +18,10 @@ def test_a_task_that_imports_a_module_the_package_does_not_have_is_told_what_to_
     (tmp_path / "older_task.py").write_text("from harness.task import Metric\n\nTASK = None\n")
     with pytest.raises(InputError, match=r"No module named 'harness.task'; .* from harness import Metric, Task, Training"):
         find_task("older_task:TASK", str(tmp_path))
+
+
+def test_an_unknown_task_is_told_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"unknown task 'cifar_resnt'; did you mean cifar_resnet\? Else use "):
+        find_task("cifar_resnt")
+    with pytest.raises(InputError, match=r"toy_task has no TOYS; did you mean TOY\?"):
+        find_task("toy_task:TOYS")

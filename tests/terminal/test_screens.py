@@ -25,6 +25,7 @@ from harness.reporting.tables.model import Column
 from harness.store.frames import runs_frame
 from harness.store.paths import Paths
 from harness.store.records import Record, Store
+from harness.store.run_places import RunPlaces
 from harness.terminal import dry_run as dry_run_screen
 from harness.terminal import json_output, shell, status
 from harness.terminal.dry_run import Preview
@@ -166,9 +167,11 @@ def test_two_runs_differ_in_parts_of_their_ids() -> None:
     one = Spec(schema=1, task="t", version="1", config=config, seed=0, data="d")
     other = Spec(schema=1, task="t", version="1", config={**config, "optimizer": {"lookahead": None}}, seed=1, data="d")
     assert status.spec_difference(one, other) == {"seed": (0, 1), "optimizer.lookahead.k": (5, None)}
-    shown = text(status.two_runs(("a00000000000", one), ("b00000000000", other)))
+    places, records = [RunPlaces((), ())] * 2, [Record("a00000000000", "completed"), Record("b00000000000", "pending")]
+    shown = text(status.two_runs(("a00000000000", one), ("b00000000000", other), places, records))
+    assert "b00000000000   no plan · seed 1 · pending" in shown
     assert "optimizer.lookahead.k   5              null" in shown
-    assert "same run" in text(status.two_runs(("a00000000000", one), ("a00000000000", one)))
+    assert "same run" in text(status.two_runs(("a00000000000", one), ("a00000000000", one), places, records))
 
 
 def test_the_document_of_a_dry_run_is_json_with_its_power() -> None:

@@ -7,5 +7,5 @@ from harness.store.paths import Paths
 
 
 def address(paths: Paths, name: str) -> str:
-    """The report of the plan or search `name`, which may not have been written yet: at `harness serve` if it runs, else its file."""
+    """The report of the plan or search `name`, which may not exist yet: at `harness serve` if that runs, else its file."""
     return served.address(paths.root, name) or str(paths.report(name) / "index.html")

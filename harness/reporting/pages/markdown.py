@@ -79,6 +79,7 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
         study=study,
         banner=search_summary.banner(report),
         headline=search_summary.headline(report),
+        advice=search_summary.advice(report),
         facts=[*phrases.shared_settings(study), *search_summary.facts(report)],
         pictures=list(pictures),
         confirmation=confirmation_table(report),

@@ -121,6 +121,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
         banner=search_summary.banner(report),
         facts=search_summary.facts(report),
         headline=search_summary.headline(report),
+        advice=search_summary.advice(report),
         confirmation=confirmation_table(report),
         trials=trial_table(report) if report.trials else None,
         images=_images(report.folder, pictures, search_pictures.SECTIONS),

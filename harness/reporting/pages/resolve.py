@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-
 from harness.errors import InputError
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.store.frames import plan_name, stored_plan
+from harness.store.lookup import plan_name, stored_plan, unknown_name
 from harness.store.records import Store
 
 
@@ -30,11 +28,7 @@ def find(store: Store, name: str) -> Plan | Study:
     tuning = store.load_plan(own) if own in plans else None
     if tuning is not None:
         raise InputError(_tuning_progress(store, wanted, tuning))
-    near = [other for other in searches if other.startswith((f"{wanted}@", f"{wanted}+"))]
-    near = near or ([] if plans else searches[:20])
-    if near or (close := difflib.get_close_matches(wanted, searches, n=3)):
-        raise InputError(f"no plan or search {wanted!r} in {store.paths.root}; did you mean {' or '.join(near or close)}?")
-    return stored_plan(store, wanted)  # raises InputError with the existing plans
+    raise unknown_name(store, name)
 
 
 def _no_report(store: Store, plan: Plan) -> str:

@@ -21,6 +21,7 @@ from harness.reporting.pages.importance import importances
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.search.check import check_search
 from harness.search.confirmation_plans import BASE, WINNER, label_of
+from harness.search.nothing_found import NothingFound, nothing_found
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
@@ -29,10 +30,10 @@ from harness.store.frame_cache import load_tables
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
 
-# Stage of confirmation. none: the search has no `confirm`; waiting: not started; top: the best trials are being trained on fresh
-# seeds; base: the winner is the base itself; final: the winner is compared with the base; conflict: another search's plans have
-# these names.
-Stage = Literal["none", "waiting", "top", "base", "final", "conflict"]
+# Stage of confirmation. none: the search has no `confirm`; waiting: not started; nothing: the search is over without a completed
+# trial; top: the best trials are being trained on fresh seeds; lost: none of them has a mean there; base: the winner is the base
+# itself; final: the winner is compared with the base; conflict: another search's plans have these names.
+Stage = Literal["none", "waiting", "nothing", "top", "lost", "base", "final", "conflict"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class SearchReportData:
     top: Plan | None  # the best trials on fresh seeds
     records: Mapping[str, Record]  # of its runs
     final: ReportData | None  # the winner against the base
+    nothing: NothingFound | None  # the search is over, and no trial completed
     storage: str  # path of the journal, or the database
     folder: Path  # of the report
     results: Path  # the results folder as given
@@ -110,7 +112,9 @@ class SearchReportData:
     @property
     def complete(self) -> bool:
         """Whether all trials and their confirmation have finished."""
-        settled = self.stage in ("none", "base", "conflict") or (self.final is not None and self.final.complete)
+        if self.nothing is not None:
+            return True
+        settled = self.stage in ("none", "lost", "base", "conflict") or (self.final is not None and self.final.complete)
         return (self.finished >= self.study.trials or (self.budget_spent and self.finished == len(self.counted))) and settled
 
     @cached_property
@@ -160,6 +164,7 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
         )
     trials = tuple(read_trials(paths, study, url) or ())
     top, records, confirmed, stage, final = _confirmation(store, study, task, trials)
+    nothing = nothing_found(store, study, trials)
     return SearchReportData(
         store=store,
         study=study,
@@ -167,10 +172,11 @@ def gather_search(store: Store, study: Study) -> SearchReportData:
         metrics=result_metrics(task),
         trials=trials,
         confirmed=confirmed,
-        stage=stage,
+        stage=stage if nothing is None else "nothing",
         top=top,
         records=records,
         final=final,
+        nothing=nothing,
         storage=str(paths.journal) if exists(paths.journal) or url is None else f"the database of ${VARIABLE}",
         folder=store.paths.report(study.name),
         results=store.paths.root,
@@ -198,6 +204,8 @@ def _confirmation(
     chosen = choices(top, records)
     if not chosen:
         return top, records, ConfirmationResults(fresh), "top", None
+    if not chosen[0].measured:
+        return top, records, ConfirmationResults(fresh), "lost", None
     winner = own[chosen[0].label].number
     if next_plan(top, records) is None:
         return top, records, ConfirmationResults(fresh, winner), "base", None

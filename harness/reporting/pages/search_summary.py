@@ -10,6 +10,16 @@ from harness.reporting.pages import summary
 from harness.reporting.pages.importance import LEAST
 from harness.reporting.pages.search_data import SearchReportData
 from harness.reporting.pages.summary import Headline, device_word, hours
+from harness.reporting.phrases.nothing_found import (
+    NOTHING_CONFIRMED,
+    NOTHING_FOUND,
+    examples,
+    happened,
+    held,
+    remedies,
+    unconfirmed,
+    unconfirmed_remedies,
+)
 from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
 from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure
@@ -27,6 +37,8 @@ def headline(report: SearchReportData) -> Headline:
         assert verdict is not None, "the comparison claims something"
         so_far = "" if final.complete else f" {final.finished:,d} of {len(final.requested):,d} runs have finished."
         return replace(verdict, sentence=f"{verdict.sentence}{so_far}", final=final.plan.name)
+    if report.nothing is not None:
+        return Headline(NOTHING_FOUND, _sentence(happened(report.nothing)))
     if best is None:
         return Headline("waiting", "No trial has completed yet.")
     found = f"the best in the search is {_result(report, best)}, the largest of many noisy values"
@@ -34,6 +46,11 @@ def headline(report: SearchReportData) -> Headline:
     if report.stage == "base":
         ids = tuple(run_id for fresh in confirmed.top.values() for run_id in fresh.runs)
         return Headline("nothing better", NOTHING_BETTER, ids)
+    if report.stage == "lost" and report.top is not None:
+        lost = _sentence(unconfirmed(report.top, report.records))
+        return Headline(NOTHING_CONFIRMED, f"{lost} {_sentence(found)}", best.runs)
+    if failed := held(report.study.name, report.records, report.results):
+        return Headline("waiting", f"Not confirmed: {failed}. {_sentence(found)}", best.runs)
     if report.stage == "top" and report.top is not None:
         ended = sum(record.finished for record in report.records.values())
         count = phrases.plural(len(report.top.variants), "trial")
@@ -45,6 +62,17 @@ def headline(report: SearchReportData) -> Headline:
     if report.stage == "none":
         return Headline("exploratory", f"Not confirmed, as the search has no confirm: {found}.", best.runs)
     return Headline("waiting", f"Not confirmed yet: {found}.", best.runs)
+
+
+def advice(report: SearchReportData) -> list[str]:
+    """Of a search that ended without a result: an example of each way in which trials ended, and what to do."""
+    if report.nothing is not None:
+        return [*examples(report.nothing), *remedies(report.nothing, report.results)]
+    return unconfirmed_remedies(report.study, report.results) if report.stage == "lost" else []
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _result(report: SearchReportData, trial: Trial) -> str:
@@ -64,8 +92,8 @@ def banner(report: SearchReportData) -> list[str]:
     if example := common_failure(report.trials):
         advice = "after fixing the cause: --retry failed" if example.retriable else NEVER_MEASURED
         lines.append(f"HELD: every trial failed in the same way ({example.reason}); {advice}")
-    if report.stage != "base" and (report.final is None or not report.final.complete):
-        lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'conflict') else ' YET'}: {OPTIMISTIC}")
+    if report.stage not in ("base", "nothing") and (report.final is None or not report.final.complete):
+        lines.append(f"NOT CONFIRMED{'' if report.stage in ('none', 'lost', 'conflict') else ' YET'}: {OPTIMISTIC}")
     late = phrases.retrospective_claims(report.final.judgement.verdicts, report.final.plan) if report.final else ()
     return [*filter(None, lines), *late]
 

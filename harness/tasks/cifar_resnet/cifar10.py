@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 
+FOLDER, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN_COUNTS = (5000,) * 10  # images a class
@@ -30,6 +31,12 @@ class Arrays:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     train_count: int
+
+
+def is_in(root: Path) -> bool:
+    """Whether `root` has the data set, or is its folder or archive; unread, it may still be damaged."""
+    names = (FOLDER, ARCHIVE)
+    return (root.name in names and root.exists()) or any((root / name).exists() for name in names)
 
 
 def read(root: Path, dataset: Any = None) -> Arrays:

@@ -159,10 +159,22 @@ def _image_folder(root: Path, listing: Listing, size: int) -> Source:
     )
 
 
+def missing(data: config.Data) -> list[str]:
+    """A sentence if CIFAR-10 is needed and not on this machine."""
+    root = _cifar10_root(data)
+    if data.dataset != "cifar10" or cifar10.is_in(root):
+        return []
+    return [f"CIFAR-10 is not in {root}: the first run downloads it (170 MB); without network put {cifar10.ARCHIVE} there"]
+
+
+def _cifar10_root(data: config.Data) -> Path:
+    return Path(data.root).expanduser() if data.root is not None else cache_folder() / "cifar10"
+
+
 def _cifar10(data: config.Data) -> Source:
     from harness.tasks.cifar_resnet.decoded import Source, resized
 
-    arrays = cifar10.read(Path(data.root).expanduser() if data.root is not None else cache_folder() / "cifar10")
+    arrays = cifar10.read(_cifar10_root(data))
     return Source(
         arrays.labels.tolist(),
         arrays.train_count,

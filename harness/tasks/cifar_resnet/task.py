@@ -55,6 +55,12 @@ class CifarResnet(Task):
         facts = data.facts(settings.data)
         return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
 
+    def missing(self, settings: config.Config) -> Sequence[str]:
+        """CIFAR-10, if it is still to be downloaded."""
+        from harness.tasks.cifar_resnet import data
+
+        return data.missing(settings.data)
+
     def outline(self, settings: config.Config) -> Sequence[Part]:
         """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError if the data is missing."""
         from harness.tasks.cifar_resnet import data

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.common.undecodable import shown
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node, plain
 from harness.errors import InputError, Problem
@@ -57,10 +58,12 @@ def read_program(node: Node) -> tuple[Program | None, list[Problem]]:
     if problems:
         return None, problems
     program = with_own_requests(program)
+    folder = str((Path(node.at.file).parent / Path(program.repository or program.directory).expanduser()).resolve())
+    if shown(folder) != folder:
+        return None, [Problem(node.at, node.path, f"the path of the program's folder is not UTF-8: {folder}; rename the folder")]
     if program.repository is not None:
         return _with_repository(node, program)
-    folder = Path(node.at.file).parent / Path(program.directory).expanduser()
-    return Program.model_validate({**dict(program), "directory": str(folder.resolve())}), []
+    return Program.model_validate({**dict(program), "directory": folder}), []
 
 
 def _with_repository(node: Node, program: Program) -> tuple[Program | None, list[Problem]]:

@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.common import shared_files
+from harness.common.near_names import files_near, meant
 from harness.common.patience import answered
-from harness.errors import DataError, DeviceError, InputError
+from harness.errors import DataError, DeviceError, HarnessError, InputError
 from harness.tasks.command import steps, survey, template
 from harness.tasks.command.code.checkout import checkout
 from harness.tasks.command.code.git import without_places
@@ -33,6 +34,8 @@ from harness.tasks.command.wandb_offline import WANDB_FOLDER, wandb_offline
 from harness.tasks.environment import Observed
 from harness.tasks.protocol import Accelerator, Metric, Number, Prepared, Prerequisite, Task
 from harness.tasks.resources import NOTHING, Resources, field_of
+
+SCRIPTS = (".py", ".sh")
 
 
 class CommandTask(Task):
@@ -111,6 +114,20 @@ class CommandTask(Task):
     def describe(self, config: Knobs) -> Mapping[str, Number]:  # noqa: ARG002 - the protocol's signature
         """Empty: nothing is known before it runs."""
         return {}
+
+    def missing(self, config: Knobs) -> Sequence[str]:
+        """The program, or its script, if it is not found on this machine."""
+        try:
+            directory = Path(self.placed(self.definition, config).directory)
+            line = self.arguments(config, 0, "cpu", directory)
+            _require(line[0], directory, self.environment(0, "cpu", directory)["PATH"])
+        except HarnessError as error:
+            return [str(error)]
+        script = next((word for word in line[1:] if word.endswith(SCRIPTS)), None)
+        if script is None or (directory / script).exists():
+            return []
+        close = files_near(directory / script, f"*{Path(script).suffix}")
+        return [f"command: {script}: no such file in {directory}{f'; {meant(close)}' if close else ''}"]
 
     def prerequisites(self, config: Knobs, data: str) -> Sequence[Prerequisite]:
         """The earlier steps. Raises InputError if `data` is not a fingerprint of this program."""

@@ -35,4 +35,4 @@ def test_an_error_is_shown_and_not_raised(store: Store, monkeypatch: pytest.Monk
     warnings: list[str] = []
     LiveReport("unplanned", store.paths.root, 0, warnings.append).update(1)
     (line,) = warnings
-    assert line.startswith("the report is not up to date: no plan 'unplanned'")
+    assert line.startswith("the report is not up to date: no plan or search 'unplanned'")

@@ -24,7 +24,7 @@ from harness.reporting.pages import gather
 from harness.reporting.pages import page as html
 from harness.reporting.pages.markdown import escape, render
 from harness.reporting.pages.pictures import Picture
-from harness.store.frames import stored_plan
+from harness.store.lookup import stored_plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]
@@ -176,7 +176,7 @@ def test_claims_changed_after_runs_stand_above_those_registered(store: Store, to
 
 
 def test_an_unknown_plan_is_refused(store: Store) -> None:
-    with pytest.raises(InputError, match="no plan 'toys'"):
+    with pytest.raises(InputError, match="no plan or search 'toys'"):
         write_report("toys", store.paths.root)
 
 

@@ -215,7 +215,7 @@ def test_stages_have_neither_report_nor_row(store: Store, tmp_path: Path, capsys
         ("hunt.top", "run: harness report hunt"),
         ("hont", "did you mean hunt"),
         ("experiments/hun.yaml", "did you mean hunt"),
-        ("unlike", "no plan 'unlike'"),
+        ("unlike", "no plan or search 'unlike'"),
     ],
 )
 def test_names_without_a_report_say_which_have_one(store: Store, tmp_path: Path, name: str, told: str) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from harness.errors import DataError
 from harness.tasks.cifar_resnet import cifar10, config, data
+from harness.tasks.cifar_resnet.task import CIFAR_RESNET
 from harness.tasks.cifar_resnet.vision import import_torchvision
 
 ARCHIVE = "cifar-10-python.tar.gz"  # the name that our messages and pages give
@@ -139,3 +140,12 @@ def test_loading_goes_from_the_archive_to_a_data_set_and_then_needs_the_cache_on
     shutil.rmtree(tmp_path / "published")
     assert data.load(settings).train.pixels.equal(first.train.pixels)
     assert (first.mean, first.std) == (cifar10.MEAN, cifar10.STD)
+
+
+def test_a_data_set_that_is_still_to_be_downloaded_is_missing(tmp_path: Path) -> None:
+    settings = config.Config.model_validate({"data": {"dataset": "cifar10", "root": str(tmp_path)}})
+    (told,) = CIFAR_RESNET.missing(settings)
+    assert told.startswith(f"CIFAR-10 is not in {tmp_path}: the first run downloads it (170 MB)")
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert CIFAR_RESNET.missing(settings) == []
+    assert CIFAR_RESNET.missing(config.Config.model_validate({"data": {"dataset": "cifar10_mini"}})) == []

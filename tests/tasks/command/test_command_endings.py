@@ -1,6 +1,7 @@
 """Programs that go wrong in every way there is: each run gets the right state and a clear line, and no other run suffers."""
 
 import itertools
+import json
 import os
 import threading
 import time
@@ -8,8 +9,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from programs import LOSS, WALK, log_of, planned, trained
+from programs import LOSS, WALK, experiment, log_of, planned, trained
 
+from harness import run
 from harness.store.records import read_rows
 
 
@@ -181,6 +183,22 @@ def test_a_command_that_is_not_there_starts_nothing(store, tmp_path, capsys):
     end = the_end(store, tmp_path, "pass", command="pyhton train.py")
     assert end.state == "pending"
     assert "command: 'pyhton': not found on this machine's PATH; use an installed program" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("pyhton train.py", "command: 'pyhton': not found on this machine's PATH"),
+        ("{python} trian.py", "command: trian.py: no such file in "),
+        ("{python} train.py", None),
+    ],
+)
+def test_a_dry_run_warns_of_a_program_that_is_not_there(tmp_path, capsys, command, told):
+    path = experiment(tmp_path, "pass", command=command)
+    assert run.main([str(path), "--dry-run", "--json", "--results", str(tmp_path / "results")]) == 0
+    missing = json.loads(capsys.readouterr().out)["missing"]
+    assert [line.startswith(told) for line in missing] == ([True] if told else [])
+    assert "trian" not in command or missing[0].endswith(f"did you mean {tmp_path}/train.py?")
 
 
 def test_a_script_that_is_not_executable_starts_nothing(store, tmp_path, capsys):
