@@ -29,6 +29,7 @@ from harness.store.lease import Liveness, Timing, Watch
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
 from harness.terminal.live_search import progress
+from harness.terminal.time_basis import earlier
 
 
 @patience.interrupted_past_it()
@@ -59,7 +60,7 @@ def supervise_search(
 def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot]) -> SearchOutcome:
     """Train until the target is met; starts no workers if it is met already."""
     study, trials = work.study, work.read_whole()
-    view = progress(study, result_metrics(task_of(study)), store, workers=len(slots))
+    view = progress(study, result_metrics(task_of(study)), store, workers=len(slots), earlier=earlier(store, study))
     if work.is_met(trials) and not (options.retry and any(trial.retriable for trial in trials)):
         with view:
             view.update(trials)

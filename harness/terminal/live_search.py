@@ -18,6 +18,7 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.address import address
 from harness.reporting.phrases import trials as words
+from harness.search.nothing_found import lost_run
 from harness.search.trials import Trial, counted, ranked, trained_s
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
@@ -107,17 +108,13 @@ class SearchRows:
         if trial.state == "pruned":
             text = "  ".join(filter(None, [f"pruned{reason}", setting, took, first]))
             return Event([styled(place, printable(text))], urgent=False)
-        log = self.store.paths.run(self._lost_run(trial)).log if trial.runs else None
+        lost = lost_run(self.store, trial)
+        log = None if lost is None else self.store.paths.run(lost).log
         word = URGENT.get(trial.state, trial.state)
         text = "  ".join(filter(None, [reason, setting, "" if log is None else str(log)]))
         line = styled(place, (word, STYLES.get(word, "")), printable(text))
         lines = last_lines(log) if log is not None and trial.state == "failed" else []
         return Event([line, *lines], urgent=trial.state in URGENT)
-
-    def _lost_run(self, trial: Trial) -> str:
-        """The trial's run that failed or diverged."""
-        records = self.store.records(trial.runs)
-        return next((run for run in trial.runs if records[run].state in ("failed", "diverged")), trial.runs[0])
 
     def look(self, most: int) -> None:
         """See `Rows`."""

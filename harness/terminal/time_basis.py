@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.common.nested import config_difference
 from harness.errors import StoreError
+from harness.execution.time_left import Earlier
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting import phrases
@@ -65,6 +66,12 @@ def time_basis(store: Store, planned: Plan | Study, configs: Sequence[Mapping[st
     if not seconds:
         return None
     return TimeBasis(fmean(seconds), len(used), tuple(dict.fromkeys(each.plan for each in used)), device)
+
+
+def earlier(store: Store, planned: Plan | Study) -> Earlier | None:
+    """`time_basis` of all variants of a plan, or of a search's base, for the time left while it trains."""
+    found = time_basis(store, planned, [*planned.variants.values()] if isinstance(planned, Plan) else [planned.base])
+    return None if found is None else Earlier(found.seconds, found.source)
 
 
 def _measured(store: Store, planned: Plan | Study, device: str) -> Iterable[_Measured]:
