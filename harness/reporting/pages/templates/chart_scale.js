@@ -4,8 +4,9 @@ const MINUS = "\u2212";
 
 // The value as a number of at least 5 significant digits; of whole numbers up to 1e15 all digits.
 function shortNumber(value) {
-  const large = Math.abs(value) >= 1e4 && Math.abs(value) < 1e15;
-  const text = large ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(5)));
+  const size = Math.abs(value);
+  const short = Number(value.toPrecision(5));
+  const text = size >= 1e15 ? short.toExponential() : size >= 1e4 ? Math.round(value).toLocaleString("en") : String(short);
   return text.replaceAll("-", MINUS).replace("e+", "e");
 }
 
@@ -43,7 +44,7 @@ function ticks(low, high, count, { log = false, whole = false } = {}) {
   if (!Number.isFinite(step) || step === 0) return [low, high].map((value) => ({ value, text: shortNumber(value) }));
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const found = [];
-  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9 && found.length < 40; index += 1) {
+  for (let index = Math.ceil(low / step - 1e-9); index * step <= Math.min(high + step * 1e-9, Number.MAX_VALUE) && found.length < 40; index += 1) {
     found.push({ value: index * step, text: tickText(index * step, step, decimals) });
   }
   return found;
