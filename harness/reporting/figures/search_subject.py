@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = 3
 PANEL = 2.35  # inches of height
 MARKS = 5  # most ticks on a logarithmic axis
+TOLD = 8  # parameters in the text of a mark
 NAME = 30  # letters of a parameter's name on an axis
 
 
@@ -82,6 +83,20 @@ class SearchSubject:
     def value(self, trial: Trial, objective: str | None = None) -> float:
         """Of a completed trial."""
         return trial.objectives[objective or self.study.metric]
+
+    def told(self, trial: Trial) -> str:
+        """The text of a trial's mark: its objectives, or its state, and its parameters."""
+        values = [
+            f"{phrases.label(name)} {phrases.figure(trial.objectives[name])} {self.metrics[name].unit}".rstrip()
+            for name in self.study.objectives
+            if name in trial.objectives
+        ]
+        shown = [
+            f"{name} = {phrases.figure(value) if isinstance(value, float) else value}" for name, value in trial.values.items()
+        ]
+        more = [f"and {len(shown) - TOLD} more"] if len(shown) > TOLD else []
+        state = "" if trial.state == "completed" else f", {trial.state}"
+        return "\n".join([*values, f"trial {trial.number}{state}", *shown[:TOLD], *more])
 
     def axis(self, objective: str | None = None) -> str:
         """An objective with its unit."""

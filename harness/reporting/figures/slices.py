@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.experiment.space import Categorical, Range
 from harness.reporting import phrases
 from harness.reporting.figures.layout import INK, wrap_label
+from harness.reporting.figures.marks import tell
 from harness.reporting.figures.search_subject import NAME, SearchSubject, logarithmic, panels, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
@@ -56,7 +57,8 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Categorical, t
     own = [trial.values[parameter.name] for trial in trials]
     places = [float(options.index(str(value))) for value in own] if options else [float(value) for value in own]
     crowd = len(trials) > 2000
-    axis.scatter(places, values, s=20, c=colours, linewidths=0, alpha=0.85, zorder=3, rasterized=crowd)
+    dots = axis.scatter(places, values, s=20, c=colours, linewidths=0, alpha=0.85, zorder=3, rasterized=crowd)
+    tell([dots], [subject.told(trial) for trial in trials])
     best = subject.best
     if best is not None and best in trials:
         place = places[trials.index(best)]

@@ -25,7 +25,7 @@ DIGITS = 5  # significant ones of every value
 ALL_DIGITS = 1e15  # up to here, all digits before the point are kept
 
 MOST_LINES = 240  # with more runs each variant is a mean and a range; more variants are left out
-MOST_VALUES = 280_000  # of all lines and metrics together: about 0.6 MB in a page
+MOST_VALUES = 270_000  # of all lines and metrics together: less than 0.75 MB in a page
 FEWEST_POINTS = 40  # of a line; rather than fewer, the last metrics are left out
 
 
@@ -56,7 +56,7 @@ def curve_data(
         notes.append(f"the first {len(names)} of {len(every_name)} metrics")
     kept, step = thinned(epochs, MOST_VALUES // max(lines * len(names), 1))
     if step > 1:
-        notes.append(f"only every {step} epochs and the last of each run")
+        notes.append(f"one epoch in {step}, and the last of each run")
     if aggregated and (lost := int(epochs.loc[epochs["state"].isin(BROKEN), "id"].nunique())):
         notes.append(f"without {phrases.plural(lost, 'failed or diverged run')}")
     styles, places = line_styles(variants), {variant: place for place, variant in enumerate(shown)}

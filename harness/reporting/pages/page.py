@@ -34,8 +34,10 @@ from harness.store.atomic import is_file, read_bytes, unusable
 if TYPE_CHECKING:
     import jinja2
 
-# Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
+# Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG. Curves are drawn by the page itself; their
+# image is for print and for browsers without scripts.
 LARGEST_SVG = 400_000
+LARGEST_CURVES = 150_000
 REFRESH_S = 30
 CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js", "unpack.js")
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
@@ -192,7 +194,8 @@ def image(figures: Path, picture: Picture) -> Image:
         pixels, lines = (read_bytes(figures / f"{picture.name}.{suffix}") for suffix in ("png", "svg"))
     except FileNotFoundError as error:
         raise unusable(figures / picture.name, "be read", error) from error
-    kind, data, suffix = ("svg+xml", lines, "svg") if len(lines) <= LARGEST_SVG else ("png", pixels, "png")
+    largest = LARGEST_CURVES if picture.section == "curves" else LARGEST_SVG
+    kind, data, suffix = ("svg+xml", lines, "svg") if len(lines) <= largest else ("png", pixels, "png")
     # A PNG's size is at a fixed offset; the SVG has the same proportions.
     width, height = struct.unpack(">II", pixels[16:24])
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+import pytest
 from matplotlib.figure import Figure
-from subjects import plan_of, subject_of
+from subjects import crossed, doses, plan_of, subject_of
 
-from harness.reporting.figures import pair, save
+from harness.experiment.plan import Plan
+from harness.reporting.figures import design, main_figure, pair, save
 from harness.reporting.figures.marks import named, tell, titled
 
 TITLES = re.compile(r"<title>(.*?)</title>", re.DOTALL)
@@ -25,6 +28,17 @@ def test_each_dot_tells_its_value_variant_and_seed(tmp_path: Path) -> None:
         for seed, value in subject.values[variant].items():
             assert [text for text in found if text.startswith(f"{value:.10g} %\n{variant}, seed {seed}\nrun ")]
     assert [text for text in found if "leaky_relu minus relu, n = 3\n95 % interval" in text]
+
+
+@pytest.mark.parametrize(
+    "plan", [doses("lr", (0.1, 0.2)), crossed(("0.1", "0.2"), ("cosine", "step")), plan_of(("relu", "gelu", "silu"))]
+)
+def test_every_design_tells_the_mean_or_difference_of_each_variant(plan: Plan) -> None:
+    subject = subject_of(plan)
+    found = [text for texts in named(main_figure(subject, pd.DataFrame())).values() for text in texts]
+    for row in subject.table.rows:
+        words = f"{row.variant} minus" if design(plan) == "forest" else f"{row.variant}, mean of n = 3"
+        assert [text for text in found if words in text] or (design(plan), row.over) == ("forest", None)
 
 
 def test_a_picture_is_the_same_with_and_without_titles(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_of_too_many_values_every_nth_epoch_is_kept_and_the_last_of_each_run(mon
     monkeypatch.setattr(module, "FEWEST_POINTS", 2)
     found = data(run("a", 0, list(range(9))), run("a", 1, list(range(6)), "failed"))
     assert [line["x"] for line in found["lines"]] == [[1, 4, 7, 9], [1, 4, 6]]
-    assert found["note"] == "only every 3 epochs and the last of each run"
+    assert found["note"] == "one epoch in 3, and the last of each run"
 
 
 def test_of_too_many_metrics_the_first_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

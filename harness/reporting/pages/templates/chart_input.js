@@ -216,6 +216,16 @@ function chartKeys(control) {
     const line = Math.max(0, state.series.findIndex((own) => own.mean));
     return { line, point: state.series[line].x.length - 1 };
   };
+  // Shows a point, and where it is outside of what is zoomed to, moves that there.
+  const showInView = (at) => {
+    const own = state.series[at.line];
+    const { across, up } = state.frame;
+    const [x, y] = [own.x[at.point], own.y[at.point]];
+    const half = across.high / 2 - across.low / 2;
+    if (x < across.low || x > across.high) zoomTo({ x: [x - half, x + half] });
+    if (y < up.low || y > up.high) zoomTo({ y: null });
+    show(at, true);
+  };
   parts.svg.addEventListener("focus", () => {
     if (state.series.length && !state.at && parts.svg.matches(":focus-visible")) show(first(), true);
   });
@@ -225,7 +235,7 @@ function chartKeys(control) {
     if (event.key === "Escape") zoomTo({ x: null, y: null });
     else if (event.key === "+" || event.key === "=") zoomBy(control, 1 / STEP);
     else if (event.key === "-") zoomBy(control, STEP);
-    else if (moves[event.key]) show(state.at ? moves[event.key](state.at) : first(), true);
+    else if (moves[event.key]) showInView(state.at ? moves[event.key](state.at) : first());
     else return;
     event.preventDefault();
   });

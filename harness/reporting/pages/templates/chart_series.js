@@ -77,7 +77,7 @@ function nearest(series, x, y, across, up) {
   series.forEach((own, line) => {
     const around = nearestIndex(own.x, across.value(x));
     for (let point = Math.max(0, around - 1); point <= Math.min(own.x.length - 1, around + 1); point += 1) {
-      if (own.x[point] < across.low || own.x[point] > across.high) continue;
+      if (own.x[point] < across.low || own.x[point] > across.high || own.y[point] < up.low || own.y[point] > up.high) continue;
       // A mean is taken before a seed at the same place.
       const distance = Math.hypot(across.pixel(own.x[point]) - x, up.pixel(own.y[point]) - y) - (own.mean && own.n !== 1 ? 3 : 0);
       if (distance < least) [best, least] = [{ line, point }, distance];

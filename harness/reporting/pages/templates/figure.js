@@ -24,6 +24,8 @@ function livePicture(figure) {
   svg.setAttribute("aria-label", marks.length ? `${image.alt} The arrow keys go from value to value.` : image.alt);
   svg.setAttribute("role", marks.length ? "application" : "img");
   image.parentNode.before(whole);
+  const link = element("a", { class: "file", href: image.parentNode.getAttribute("href") }, "Open the picture");
+  figure.querySelector("figcaption")?.append(" ", link);
   figure.classList.add("live");
   if (marks.length) explore(svg, marks, whole, tip, live);
 }
@@ -80,6 +82,7 @@ function explore(svg, marks, whole, tip, live) {
     const { shape, words } = marks[index];
     svg.append(ring);
     circle(svg, shape, ring);
+    if (aloud) ring.scrollIntoView({ block: "nearest", inline: "nearest" });
     const [box, frame] = [shape.getBoundingClientRect(), whole.getBoundingClientRect()];
     const [x, y] = [(box.left + box.right) / 2 - frame.left, (box.top + box.bottom) / 2 - frame.top];
     showTip(tip, words, x, y, { width: frame.width, height: frame.height });
