@@ -171,10 +171,9 @@ def test_decimal_points_are_in_a_line() -> None:
 
 def test_the_page_shows_it_with_its_formats(store: Store) -> None:
     report = gather(store, planned(store, COMPONENTS, [WORSE], baseline="full", over=dict.fromkeys(COMPONENTS, "full")))
-    root = parsed(render(report, ()))
-    assert root.one("code", id="paper-LaTeX").text == rendered(report).texts["LaTeX"]
-    assert [button.words for button in root.one("p", class_="copy").all("button")] == ["LaTeX", "Markdown", "CSV"]
-    assert "94.04" in [bold.words for bold in root.one("section", id="paper").all("strong")]
+    section = parsed(render(report, ())).one("section", id="paper")
+    assert {code.attributes["data-copy"]: code.text for code in section.all("code")} == rendered(report).texts
+    assert "94.04" in [bold.words for bold in section.all("strong")]
 
 
 @pytest.mark.needs("pdflatex")

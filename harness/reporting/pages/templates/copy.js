@@ -1,4 +1,4 @@
-// Buttons that copy the text of another element; on a page from disk, browsers may refuse the clipboard to scripts.
+// Buttons that copy the texts beside them (data-copy: their name); on a page from disk, browsers may refuse the clipboard to scripts.
 
 async function copied(source) {
   try {
@@ -24,18 +24,26 @@ function copiedBySelection(text) {
 }
 
 for (const row of document.querySelectorAll(".copy")) {
+  const status = document.createElement("span");
+  status.setAttribute("role", "status");
+  row.append("Copy as ");
+  for (const source of row.parentElement.querySelectorAll("[data-copy]")) {
+    const name = source.dataset.copy;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    button.addEventListener("click", async () => {
+      if (await copied(source)) {
+        status.textContent = `${name} copied`;
+        return;
+      }
+      // Left to the reader: the text, selected.
+      source.closest("details").open = true;
+      getSelection().selectAllChildren(source);
+      status.textContent = `press Ctrl+C or ⌘C to copy the selected ${name}`;
+    });
+    row.append(button, " ");
+  }
+  row.append(status);
   row.hidden = false;
-  const status = row.querySelector("[role=status]");
-  row.addEventListener("click", async ({ target }) => {
-    const source = document.getElementById(target.dataset.copy ?? "");
-    if (!source) return;
-    if (await copied(source)) {
-      status.textContent = `${target.textContent} copied`;
-      return;
-    }
-    // Left to the reader: the text, selected.
-    source.closest("details").open = true;
-    getSelection().selectAllChildren(source);
-    status.textContent = `press Ctrl+C or ⌘C to copy the selected ${target.textContent}`;
-  });
 }
