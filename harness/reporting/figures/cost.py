@@ -9,6 +9,7 @@ from harness.reporting.figures.curves import legend
 from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +21,10 @@ SPAN = 0.12  # share of the logarithmic range beyond the smallest and largest
 
 
 def sizes(runs: pd.DataFrame) -> dict[str, float]:
-    """Variant -> number of parameters, where known."""
+    """Variant -> number of parameters, where known and not too large to draw."""
     if SIZE not in runs:
         return {}
-    known = runs.dropna(subset=[SIZE])
+    known = runs[runs[SIZE].abs() <= LARGEST]
     return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
 
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from harness.reporting import phrases
 from harness.reporting.figures.style import LineStyle, drawing, line_styles
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,10 +78,11 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
 
     values = epochs.iloc[:0]
     if name in epochs:
-        finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
-        values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
+        known = np.abs(epochs[name].to_numpy(dtype=float, na_value=np.nan)) <= LARGEST
+        values = epochs.loc[known, ["variant", "seed", "state", "epoch", name]]
     if values.empty:
-        reason = "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured"
+        reason = phrases.nothing_drawn(phrases.label(name), epochs.get(name, ()))
+        reason = "no epoch has finished yet" if epochs.empty else reason
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
         axis.set(xticks=[], yticks=[])
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +74,10 @@ def drawing() -> Iterator[None]:
     import matplotlib as mpl
     import seaborn as sns
 
-    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box; the name is in the tables too
+        # A panel without any room is no figure: what saves it says so.
+        warnings.filterwarnings("error", "constrained_layout not applied")
         yield
 
 

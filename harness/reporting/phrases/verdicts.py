@@ -48,7 +48,7 @@ UNTESTED: Mapping[str, str] = {
     model.SAME_CASES: "no test: all cases are the same",
 }
 AGAINST = "p against"
-LOST = ("failed: ", "diverged: ", "not measured: ")
+LOST = ("failed: ", "diverged: ", "not measured: ", f"{model.OUT_OF_RANGE}: ")
 
 
 def deciding_p(row: Estimate, alpha: float) -> tuple[str, float]:
