@@ -24,7 +24,7 @@ from harness.reporting.tables.claims import claim_results
 from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
-from harness.reporting.tables.variants import trust_table, variant_tables
+from harness.reporting.tables.variants import exploratory_tables, trust_table, variant_tables
 from harness.reporting.tables.versions import other_commits, version_table, versions
 from harness.store.atomic import is_file, read_bytes, unusable
 
@@ -72,6 +72,8 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         search=report.search,
         searched=report.search is not None and is_file(report.folder.parent / report.search / "index.html"),
         tables=dict(zip(report.tables, variant_tables(report), strict=True)),
+        exploratory=exploratory_tables(report),
+        unmeasured=summary.unmeasured(report),
         versions=version_table(plan),
         changed=[version for version in versions(plan) if version.code.changes],
         other_commits=other_commits(plan, report.origins),

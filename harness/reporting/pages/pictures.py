@@ -14,7 +14,7 @@ from harness.errors import DataError, HarnessError
 from harness.experiment.plan import Plan, task_of
 from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, alt_text
-from harness.reporting.pages.report_data import ReportData
+from harness.reporting.pages.report_data import ReportData, measured
 from harness.reporting.pages.tuning import Tuning
 from harness.tasks.protocol import Metric, Task, parse_config
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 # Shown beside the report's metric if the task measures it.
 BESIDE = ("train_loss", "train/loss")
 RATE = "learning_rate"
+TOGETHER = 6  # panels of a figure of further curves
 
 FOLDER = "figures"  # of a report's folder
 
-Section = Literal["main", "claims", "tuning", "curves", "cost", "network"]
+Section = Literal["main", "claims", "tuning", "curves", "more_curves", "cost", "network"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def draw(report: ReportData) -> Iterator[Drawing]:
             yield _tuning(report.tuning)
         # An evaluation has one row a run, which is not a curve.
         if not report.complete or report.epochs["epoch"].max() > 1:
-            yield _curves(report)
+            yield _curves(report, "learning_curves", "curves", panels(report))
+    yield from _more_curves(report)
     sizes = figures.sizes(report.runs)
     if len(set(sizes.values())) > 1:
         alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."
@@ -93,13 +95,30 @@ def subject_of(report: ReportData, metric: str) -> figures.Subject:
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
-def _curves(report: ReportData) -> Drawing:
-    """Learning curves of all variants."""
-    shown = panels(report.metrics)
+def _curves(report: ReportData, name: str, section: Section, shown: Mapping[str, Metric]) -> Drawing:
+    """Learning curves of all variants, a panel per metric."""
     figure = partial(figures.curves, report.epochs, shown, tuple(report.plan.variants), note=phrases.rehearsal(report.plan))
     words = phrases.listed([phrases.label(name) for name in shown])
     alt = f"{words} by epoch, a line for each of {len(report.plan.variants)} variants."
-    return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
+    return Picture(name, section, _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
+
+
+def _more_curves(report: ReportData) -> Iterator[Drawing]:
+    """Curves of the declared metrics that other figures do not show, several metrics a figure."""
+    shown = {*panels(report)}
+    if figures.design(report.plan) == "one":
+        shown = {each for name in (report.metric, *_losses(report)) for each in figures.related_metrics(name, report.metrics)}
+    rest = [name for name in report.declared if name not in shown and curved(report, name)]
+    for start in range(0, len(rest), TOGETHER):
+        own = {name: report.metrics[name] for name in rest[start : start + TOGETHER]}
+        yield _curves(report, f"more_curves_{start // TOGETHER + 1}", "more_curves", own)
+
+
+def curved(report: ReportData, name: str) -> bool:
+    """Whether a metric was measured at several epochs."""
+    if not measured(report.epochs, name):
+        return False
+    return int(report.epochs.loc[report.epochs[name].notna(), "epoch"].nunique()) > 1
 
 
 def _tuning(tuning: Tuning) -> Drawing:
@@ -114,14 +133,13 @@ def _tuning(tuning: Tuning) -> Drawing:
 
 def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[Drawing]:
     """Further figures of a single variant: loss, learning rate, the network."""
-    loss = next((name for name in ("test_loss", *BESIDE) if name in report.metrics), None)
-    for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
-        if measure is not None:
-            alt = _sentence(f"{phrases.label(name)} by epoch.")
-            yield (
-                Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
-                partial(figures.single_variant, subject, report.epochs, measure),
-            )
+    rate = [RATE] if RATE in report.epochs else []
+    for name, measure in (*(("loss", loss) for loss in _losses(report)), *((RATE, rate) for rate in rate)):
+        alt = _sentence(f"{phrases.label(name)} by epoch.")
+        yield (
+            Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
+            partial(figures.single_variant, subject, report.epochs, measure),
+        )
     if report.existing is not None:
         return  # what trained is unknown
     task = task_of(report.plan)
@@ -145,10 +163,16 @@ def _network(plan: Plan, task: Task) -> Figure:
         )
 
 
-def panels(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics that learning curves show."""
-    names = dict.fromkeys([next(iter(metrics)), *BESIDE])
-    return {name: metrics[name] for name in names if name in metrics}
+def _losses(report: ReportData) -> list[str]:
+    """The loss of a single variant's figure, if there is one."""
+    return [name for name in ("test_loss", *BESIDE) if name in report.metrics][:1]
+
+
+def panels(report: ReportData) -> dict[str, Metric]:
+    """The metrics that learning curves show: the first, the training loss, and those that are claimed."""
+    more = [name for name in report.tables if curved(report, name)]
+    names = dict.fromkeys([report.metric, *BESIDE, *more])
+    return {name: report.metrics[name] for name in names if name in report.metrics}
 
 
 def _sentence(text: str) -> str:

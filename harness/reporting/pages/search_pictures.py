@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from dataclasses import replace
+from functools import partial
+
 from harness.reporting import figures, phrases
 from harness.reporting.pages.pictures import Drawing, Picture
 from harness.reporting.pages.search_data import SearchReportData

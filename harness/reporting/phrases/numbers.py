@@ -107,7 +107,7 @@ def coverage(level: float) -> str:
 def nothing_drawn(name: str, values: Iterable[float]) -> str:
     """Why none of the values of the metric `name` can be drawn."""
     beyond = any(abs(value) > LARGEST for value in values)  # False for NaN
-    return f"every {name} is beyond ±{LARGEST:g}, too large to draw" if beyond else f"no {name} measured"
+    return f"every {name} is infinite or beyond 1e75, too large to draw" if beyond else f"no {name} measured"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
