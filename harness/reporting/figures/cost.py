@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
-from harness.reporting.figures.curves import legend
 from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
+from harness.reporting.figures.legend import legend
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 from harness.tasks.results import LARGEST

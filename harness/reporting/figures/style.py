@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PIXELS_PER_INCH = 150
-# Okabe and Ito's colours with enough contrast on white, and darker ones; neighbours also differ in grey.
-COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222")
+# Okabe and Ito's colours with enough contrast on white, and darker ones; neighbours also differ in grey. The later twelve are far
+# from all before them, also as people see them who confuse red and green; of any two of twenty, dashes or markers differ too.
+COLOURS = (
+    *("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222", "#CC79A7", "#882255"),
+    *("#2038FF", "#E6194B", "#5A6E3A", "#A070E8", "#5C4033", "#8FA8C8", "#C03BC0", "#332288", "#808080", "#4B5563"),
+)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
+MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "X", "p")
 
 STYLE: dict[Any, Any] = {
     "axes.facecolor": "white",

@@ -7,7 +7,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # Bytes up to which a figure is embedded as SVG; above (many thousand curves) as PNG.
 LARGEST_SVG = 400_000
+# Bytes of figures of exploratory metrics that are embedded; the page links to the rest.
+MOST_FURTHER = 250_000
 REFRESH_S = 30
 OPEN = 40  # up to this many trials are shown expanded
 
@@ -44,7 +46,7 @@ class Image:
     section: str
     alt: str
     caption: str
-    source: str  # a data URI
+    source: str  # a data URI; empty: the page links to the file
     width: int
     height: int
     file: str  # relative to the page
@@ -164,7 +166,12 @@ def keep_units(text: str) -> str:
 def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) -> dict[str, list[Image]]:
     """Section -> embedded pictures."""
     images = [image(folder / FOLDER, picture) for picture in pictures]
-    return {section: [each for each in images if each.section == section] for section in sections}
+    found = {section: [each for each in images if each.section == section] for section in sections}
+    further, embedded = 0, []
+    for each in found.get("more_curves", ()):
+        further += len(each.source)
+        embedded.append(each if further <= MOST_FURTHER else replace(each, source=""))
+    return {**found, **({"more_curves": embedded} if embedded else {})}
 
 
 def image(figures: Path, picture: Picture) -> Image:

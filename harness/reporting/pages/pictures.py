@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BESIDE = ("train_loss", "train/loss")
 RATE = "learning_rate"
 TOGETHER = 6  # panels of a figure of further curves
+FACETED = 20  # variants; more have a panel each in learning curves
 
 FOLDER = "figures"  # of a report's folder
 
@@ -79,7 +80,7 @@ def draw(report: ReportData) -> Iterator[Drawing]:
             yield _tuning(report.tuning)
         # An evaluation has one row a run, which is not a curve.
         if not report.complete or report.epochs["epoch"].max() > 1:
-            yield _curves(report, "learning_curves", "curves", panels(report))
+            yield from _learning_curves(report)
     yield from _more_curves(report)
     sizes = figures.sizes(report.runs)
     if len(set(sizes.values())) > 1:
@@ -95,9 +96,24 @@ def subject_of(report: ReportData, metric: str) -> figures.Subject:
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
+def _learning_curves(report: ReportData) -> Iterator[Drawing]:
+    """Learning curves in one figure; of many variants a figure per metric, with a panel per variant."""
+    shown, variants = panels(report), tuple(report.plan.variants)
+    if len(variants) <= FACETED:
+        yield _curves(report, "learning_curves", "curves", shown)
+        return
+    for place, (metric, kind) in enumerate(shown.items(), 1):
+        alt = _sentence(f"{phrases.label(metric)} by epoch, a panel for each of {len(variants)} variants.")
+        caption = _sentence(f"{phrases.label(metric)} by epoch, unsmoothed, on the same axes.")
+        name = "learning_curves" if place == 1 else f"learning_curves_{place}"
+        figure = partial(figures.facets, report.epochs, metric, kind, variants, note=phrases.rehearsal(report.plan))
+        yield Picture(name, "curves", alt, caption), figure
+
+
 def _curves(report: ReportData, name: str, section: Section, shown: Mapping[str, Metric]) -> Drawing:
     """Learning curves of all variants, a panel per metric."""
-    figure = partial(figures.curves, report.epochs, shown, tuple(report.plan.variants), note=phrases.rehearsal(report.plan))
+    note, small = phrases.rehearsal(report.plan), section == "more_curves"
+    figure = partial(figures.curves, report.epochs, shown, tuple(report.plan.variants), note=note, small=small)
     words = phrases.listed([phrases.label(name) for name in shown])
     alt = f"{words} by epoch, a line for each of {len(report.plan.variants)} variants."
     return Picture(name, section, _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
