@@ -54,9 +54,10 @@ def variant_table(
     """A row per variant: n, mean ± sd, and from the first look on the difference with its interval and p.
 
     `settings`: what each variant was tuned to. `requested` runs add parameters, time and failures. `exploratory`: of a metric
-    that is not claimed, so that no row has a p.
+    that is not claimed, so that no row has a p; without the ids of runs.
     """
-    rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
+    # Of many exploratory metrics the ids would be most of a page.
+    rows, sources, variants = table.rows, Sources(plan, {} if exploratory else records), list(plan.variants)
     bounds = [bound for row in rows for bound in row.interval or ()]
     places = phrases.decimals([*(row.mean for row in rows), *bounds], metric)
     own = {row.variant: sources.of(row.variant, row.seeds or table.seeds) for row in rows}
