@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 SIZE = "parameters"
+MOST = 60  # variants whose legend has room
 SPAN = 0.12  # share of the logarithmic range beyond the smallest and largest
 
 
@@ -39,13 +40,15 @@ def cost(subject: Subject) -> Figure:
         else f"dots: seeds; {subject.basis}"
     )
     with drawing():
-        drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
+        every = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
+        drawn = every[:MOST]
         if not drawn:
             return empty_figure(subject)
         if min(found[variant] for variant in drawn) <= 0:
             return text_figure(
                 "a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan)
             )
+        key += f"; the first {MOST} of {len(every)} variants" if len(every) > MOST else ""
         figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan))
         for variant in drawn:
             own, line, x = subject.values[variant].dropna(), styles[variant], found[variant]

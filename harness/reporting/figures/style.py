@@ -63,13 +63,12 @@ class LineStyle:
 
 
 def line_styles(variants: Sequence[str]) -> dict[str, LineStyle]:
-    """Variant -> line style by position in the plan: colours change first, then dashes."""
-    return {
-        variant: LineStyle(
-            COLOURS[place % len(COLOURS)], DASHES[(place + place // len(COLOURS)) % len(DASHES)], MARKERS[place % len(MARKERS)]
-        )
-        for place, variant in enumerate(variants)
-    }
+    """Variant -> line style by position in the plan; where colours repeat, dashes and markers are others."""
+    styles = {}
+    for place, variant in enumerate(variants):
+        shifted = place + place // len(COLOURS)
+        styles[variant] = LineStyle(COLOURS[place % len(COLOURS)], DASHES[shifted % len(DASHES)], MARKERS[shifted % len(MARKERS)])
+    return styles
 
 
 @contextmanager
