@@ -20,10 +20,10 @@ PIXELS_PER_INCH = 150
 # from all before them, also as people see them who confuse red and green; of any two of twenty, dashes or markers differ too.
 COLOURS = (
     *("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222", "#CC79A7", "#882255"),
-    *("#2038FF", "#E6194B", "#5A6E3A", "#A070E8", "#5C4033", "#8FA8C8", "#C03BC0", "#332288", "#808080", "#4B5563"),
+    *("#C03BC0", "#2038FF", "#8FA8C8", "#E6194B", "#332288", "#A070E8", "#5A6E3A", "#5C4033", "#808080", "#4B5563"),
 )
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "X", "p")
+MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "p", "d")
 
 STYLE: dict[Any, Any] = {
     "axes.facecolor": "white",
