@@ -44,7 +44,7 @@ def cost(subject: Subject) -> Figure:
         drawn = every[:MOST]
         if not drawn:
             return empty_figure(subject)
-        if min(found[variant] for variant in drawn) <= 0:
+        if min(found[variant] for variant in drawn) < 1:
             return text_figure(
                 "a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan)
             )

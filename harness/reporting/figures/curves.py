@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ LABEL = 1.15  # the widest label beside a panel
 LABELS = 16  # the most beside a panel
 
 COLUMNS, SMALL_COLUMNS = 2, 3
+REASON = 32  # letters on a line in an empty panel
 
 FEW_EPOCHS = 12  # up to this many points are each marked
 MARKS = 8  # markers on a longer line
@@ -161,6 +163,7 @@ def panel(
     if values.empty:
         reason = phrases.nothing_drawn(phrases.label(name), epochs.get(name, ()))
         reason = "no epoch has finished yet" if epochs.empty else reason
+        reason = textwrap.fill(reason, REASON)
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
         axis.set(xticks=[], yticks=[])
     else:

@@ -67,7 +67,8 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
             side = -0.16 if place == 0 else 0.16
             axis.plot([place + side - 0.08, place + side + 0.08], [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3)
         if subject.compared:
-            words += f"\n{phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
+            spread = phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)
+            words += f"\n{spread}" if len(spread) < LABEL // 2 else f"\n{spread.replace(' ± ', f'{chr(10)}± ')}"
         labels.append(words)
     axis.set_xticks([0, 1], labels)
     axis.set_xlim(-0.5, 1.5)
@@ -92,6 +93,7 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         reach += [-subject.margin, subject.margin]
     axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
     ticks = {0.0: f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"} if paired else {}
+    longest = 0  # letters beside the mean
     if row.interval is not None or not paired:
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
         words = f"{signed(row.difference, subject.places)} {subject.unit}".rstrip()
@@ -102,9 +104,10 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
             axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
             words += f"\n{bounds(row.interval, subject.places)}"
             ticks[MEAN] += f",\n{subject.level}"
+        longest = max(map(len, words.split("\n")))
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     axis.set_xticks(list(ticks), list(ticks.values()))
-    axis.set_xlim(-0.4, 2.0)
+    axis.set_xlim(-0.4, 2.0 if longest < LABEL * 3 // 4 else 3.2)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")
