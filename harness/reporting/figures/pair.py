@@ -107,7 +107,7 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         longest = max(map(len, words.split("\n")))
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     axis.set_xticks(list(ticks), list(ticks.values()))
-    axis.set_xlim(-0.4, 2.0 if longest < LABEL * 3 // 4 else 3.2)
+    axis.set_xlim(-0.4, 2.0 if longest < LABEL * 3 // 4 else 4.5)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")
