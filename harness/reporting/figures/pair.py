@@ -93,7 +93,6 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         reach += [-subject.margin, subject.margin]
     axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
     ticks = {0.0: f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"} if paired else {}
-    longest = 0  # letters beside the mean
     if row.interval is not None or not paired:
         axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4)
         words = f"{signed(row.difference, subject.places)} {subject.unit}".rstrip()
@@ -104,10 +103,11 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
             axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
             words += f"\n{bounds(row.interval, subject.places)}"
             ticks[MEAN] += f",\n{subject.level}"
-        longest = max(map(len, words.split("\n")))
+        if max(map(len, words.split("\n"))) >= LABEL * 3 // 4:  # numbers with exponents
+            words = words.replace(", ", ",\n")
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     axis.set_xticks(list(ticks), list(ticks.values()))
-    axis.set_xlim(-0.4, 2.0 if longest < LABEL * 3 // 4 else 4.5)
+    axis.set_xlim(-0.4, 2.0)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
     axis.set_ylim(min(reach) - edge, max(reach) + edge)
     axis.grid(visible=False, axis="x")

@@ -45,7 +45,7 @@ def test_the_page_folds_them_below_the_claimed(found: ReportData) -> None:
     assert "details" not in [child.tag for child in variants.all("div", class_="scroll")[0].all()]
     folded = variants.one("details")
     assert folded.one("summary").words == "3 exploratory metrics, not claimed"
-    assert [title.words for title in folded.all("h3")][0] == "Test loss by variant, exploratory"
+    assert folded.all("h3")[0].words == "Test loss by variant, exploratory"
     assert not [head for head in folded.all("th", scope="col") if head.words.split()[0] == "p"]
     assert "Not measured: validation accuracy and validation loss." in variants.words
 
