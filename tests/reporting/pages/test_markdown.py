@@ -147,7 +147,7 @@ def test_the_page_and_its_markdown_say_the_same_of_trust(store: Store) -> None:
 def test_a_plan_whose_runs_all_failed_has_a_report_that_says_so(store: Store) -> None:
     planned(store, {"base": ["failed"] * 3, "better": ["failed"] * 3}, [comparison("improves", "better")], (3,))
     page = page_of(store, "activations")
-    assert "1. **INCONCLUSIVE** better improves on base (score): " in page
+    assert "1. **INCONCLUSIVE** better improves on base (test accuracy): " in page
     assert "- 6 of 6 runs failed: base seed 0, better seed 0, base seed 1, 3 more." in page
 
 
