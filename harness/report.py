@@ -33,6 +33,10 @@ def report(
     results: cli_options.Results = Path("results"),
     as_json: cli_options.AsJson = False,
     require: cli_options.Require = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="also show the table of this number of the results; repeat for several"),
+    ] = None,
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
@@ -43,6 +47,7 @@ def report(
       harness report
       harness report leakyrelu_vs_relu@smoke
       harness report leakyrelu_vs_relu --require supported
+      harness report leakyrelu_vs_relu --metric test_loss --metric train_seconds
 
     Exit codes:
       0   every report is written
@@ -55,7 +60,7 @@ def report(
     from harness.errors import EXIT_NOT_MET, EXIT_RUNS_FAILED, HarnessError
     from harness.experiment.study import Study
     from harness.reporting import phrases
-    from harness.reporting.pages import SearchReportData, gather, gather_search, record, scoreboard, write
+    from harness.reporting.pages import SearchReportData, record, scoreboard, write
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -63,6 +68,7 @@ def report(
     requested, errors = _requested(store, names or ())
     if require is not None:
         _check(require, requested if names else [])
+    metrics = _metrics(metric or (), requested if names else [])
     written: list[dict[str, Any]] = []
     unmet: list[str] = []  # of each plan that does not meet --require
     consistent = True
@@ -70,7 +76,7 @@ def report(
     compared: dict[str, ReportData] = {}  # written with the report of a search: the comparison of its winner with the base
     for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
         try:
-            report = gather_search(store, one) if isinstance(one, Study) else compared.get(one.name) or gather(store, one)
+            report = compared.get(one.name) or _gathered(store, one, metrics)
             record(report)
             path = str(report.folder / "index.html" if one.name in compared else write(report))
             rows += scoreboard.rows_of(report)
@@ -84,7 +90,7 @@ def report(
             written.append(_show_search(report, path, as_json))
         else:
             found = None if require is None else answer(report.judgement, require, consistent=fits)
-            written.append(_show_plan(report, path, as_json, found))
+            written.append(_show_plan(report, path, as_json, found, metrics))
             if found is not None and not found.met:
                 unmet.append(f"{report.plan.name}: {phrases.unmet(found, report.judgement.verdicts)}")
     if requested or errors:
@@ -119,6 +125,37 @@ def _check(require: Requirement, named: Sequence[Plan | Study]) -> None:
         check(require, one.name, one.claims, rehearsal=one.rehearsal)
 
 
+def _metrics(asked: Sequence[str], named: Sequence[Plan | Study]) -> tuple[str, ...]:
+    """The numbers to show. Raises InputError if a named one is a search, which has no table of variants, or none is named."""
+    from harness.experiment.study import Study
+
+    for name in asked[:1]:
+        if not named:
+            raise InputError(f"--metric {name}: name the plans whose table to show, such as: harness report NAME --metric {name}")
+        for one in named:
+            if isinstance(one, Study):
+                raise InputError(f"--metric {name}: {one.name} is a search, which has no table of variants; remove --metric")
+    return tuple(dict.fromkeys(asked))
+
+
+def _gathered(store: Store, one: Plan | Study, metrics: Sequence[str]) -> ReportData | SearchReportData:
+    """The data of a report. Raises InputError for one of `metrics` that no result of the plan has, with the choices."""
+    from harness.common.validation import suggestion
+    from harness.experiment.study import Study
+    from harness.reporting.pages import gather, gather_search
+
+    if isinstance(one, Study):
+        return gather_search(store, one)
+    report = gather(store, one)
+    for name in metrics:
+        if name not in report.numbers:
+            reason = "has no value yet" if name in report.metrics else "unknown number"
+            raise InputError(
+                f"--metric {name}: {reason} in the results of {report.plan.name}; {suggestion(name, report.numbers)}"
+            )
+    return report
+
+
 def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
     """The `--json` document of a search; without `as_json` its results are printed."""
     from rich.text import Text
@@ -151,8 +188,10 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
     }
 
 
-def _show_plan(report: ReportData, path: str, as_json: bool, found: Answer | None = None) -> dict[str, Any]:
-    """The `--json` document of a plan; without `as_json` its results are printed."""
+def _show_plan(
+    report: ReportData, path: str, as_json: bool, found: Answer | None = None, more: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The `--json` document of a plan; without `as_json` its results are printed. `more`: further metrics with their table."""
     from rich.text import Text
 
     from harness.experiment.steps import known_steps
@@ -177,10 +216,28 @@ def _show_plan(report: ReportData, path: str, as_json: bool, found: Answer | Non
                 mixed=report.mixed,
             ),
             Text(),
+            *(part for name in more for part in (_table(report, name), Text())),
         )
     broken = (*report.inconsistencies, *report.mismatches)
     steps = report.store.records(known_steps(plan)) if report.store is not None else {}
-    return json_output.summary(plan, report.records, table, judged, metrics, path, broken, steps=steps, required=found)
+    document = json_output.summary(plan, report.records, table, judged, metrics, path, broken, steps=steps, required=found)
+    tables = {name: [json_output.row_values(row) for row in report.table_of(name).rows] for name in more}
+    return {**document, "metrics": tables} if more else document
+
+
+def _table(report: ReportData, name: str) -> RenderableType:
+    """The table of a metric that was asked for, with its title and note."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from harness.reporting.tables.variants import variant_table
+    from harness.terminal.tables import INDENT, Sentence, TerminalTable
+
+    table = report.table_of(name)
+    shown = variant_table(
+        report.plan, report.records, table, report.numbers[name], exploratory=not any(row.claimed for row in table.rows)
+    )
+    return Group(Text(f"{' ' * INDENT}{shown.title}"), TerminalTable(shown), Sentence(shown.note))
 
 
 def _gone(store: Store) -> list[str]:

@@ -22,6 +22,7 @@ from harness.store.records import Record, Store
 from harness.tasks.command.code.checkout import is_available
 from harness.tasks.identity import identity
 from harness.tasks.protocol import parse_config
+from harness.tasks.results import is_usable
 
 Records = Mapping[str, Record]
 
@@ -133,7 +134,7 @@ def _choice(plan: Plan, selection: Selection, records: Records, variant: str, gr
 def _mean(plan: Plan, records: Records, label: str, metric: str) -> float | None:
     own = [records[run.id] for run in plan.runs if run.variant == label]
     values = [record.metrics.get(metric) for record in own if record.state == "completed"]
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    known = [value for value in values if is_usable(value)]
     return fmean(known) if len(known) == len(own) else None
 
 

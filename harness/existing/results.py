@@ -24,7 +24,7 @@ from harness.existing.columns import ColumnOptions, Columns, find_columns
 from harness.existing.plan import ExistingPlan, Rows
 from harness.existing.results_table import ResultsTable
 from harness.existing.rows import finished, selected
-from harness.experiment.claims import Claim, ComparisonClaim, ContrastClaim, Factor, digest
+from harness.experiment.claims import Claim, Factor, digest
 from harness.experiment.claims.model import Setting
 from harness.experiment.claims.reader import read_claim
 from harness.store.records import Record, State
@@ -60,7 +60,8 @@ class ExistingResults:
     metrics: Mapping[str, Metric]
     records: Mapping[str, Record]
     judgement: Judgement
-    tables: Mapping[str, Table]  # by metric: the first, then every other with a claimed comparison
+    looks: Looks  # which tabulate further metrics
+    tables: Mapping[str, Table]  # by metric: the first, then every other that is claimed
 
     @property
     def table(self) -> Table:
@@ -148,9 +149,9 @@ def judge_existing(
     # A table of results does not say which runs had failed.
     judged = replace(judged, verdicts=tuple(replace(verdict, failure_limit=None) for verdict in judged.verdicts))
     first = next(iter(metrics))
-    others = {claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim)} - {first}
+    others = {claim.metric for claim in claims} - {first}
     tables = {name: tabulate(looks, name) for name in (first, *(name for name in metrics if name in others))}
-    return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, tables)
+    return ExistingResults(given, columns, arranged, plan, metrics, Records(arranged.runs, tuple(metrics)), judged, looks, tables)
 
 
 def _terms(plan: ExistingPlan, metrics: Mapping[str, Metric], *, unpaired: bool) -> Terms:

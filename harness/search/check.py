@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from harness.errors import DataError, HarnessError, InputError, StoreError
@@ -27,6 +26,7 @@ from harness.store.records import Result, Store, decode, read_rows
 from harness.store.seal import seal_broken
 from harness.store.trial_runs import read_trial_runs
 from harness.tasks.protocol import Task
+from harness.tasks.results import mean
 
 RESTORE = "restore it from a copy, or start a new search with --replan"
 OPERATIONS = range(10)  # op_code of a line in Optuna's journal
@@ -166,9 +166,9 @@ def _completed(
         return
     for name in study.objectives:
         values = [result.metrics.get(name, math.nan) for result in known]
-        mean, told = fmean(values), trial.objectives.get(name)
-        if told != mean and not (told is not None and math.isnan(told) and math.isnan(mean)):
-            yield f"{name} {told} instead of {mean}, the mean over its runs"
+        found, told = mean(values), trial.objectives.get(name)
+        if told != found and not (told is not None and math.isnan(told) and math.isnan(found)):
+            yield f"{name} {told} instead of {found}, the mean over its runs"
     epochs = sum(map(len, rows))
     seconds = sum(float(row.get("seconds") or 0.0) for own in rows for row in own)
     spent = bool(trial.epochs or trial.seconds)  # early versions stored neither

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from statistics import fmean
 from typing import Any
 
 from harness.common.stopping import Stop
@@ -32,6 +31,7 @@ from harness.store.holder import Holder
 from harness.store.lease import Liveness, SupersededError
 from harness.store.records import Result, Store, decode, read_rows
 from harness.store.trial_runs import write_trial_runs
+from harness.tasks.results import mean
 
 Specs = Sequence[tuple[str, Spec]]  # (run id, spec)
 
@@ -240,7 +240,7 @@ class _Attempt:
                 return TrialOutcome(
                     "failed", reason=f"output: the runs measured no {name}", digest=f"{UNMEASURED} {name}", **spent
                 )
-            objectives.append(fmean(known))
+            objectives.append(mean(known))
         return TrialOutcome("completed", tuple(objectives), **spent)
 
     def _spent(self, specs: Specs) -> dict[str, Any]:

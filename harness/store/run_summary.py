@@ -25,13 +25,21 @@ def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any]:
     weight = sum(seconds for _, seconds in timed)
     last = rows[-1 - len(rows) // 4 :]
     pairs = [(before.get(metric), after.get(metric)) for before, after in pairwise(last)]
-    changes = [after - before for before, after in pairs if is_number(before) and is_number(after)]
+    changes = [after - before for before, after in pairs if is_number(before) and is_number(after) and is_number(after - before)]
     return {
         "train_seconds": sum(numbers(rows, "seconds")),
         "samples_per_second": sum(speed * seconds for speed, seconds in timed) / weight if weight else None,
         "peak_memory_bytes": max(numbers(rows, "peak_memory_bytes"), default=None),
-        **({f"{metric}_fluctuation": stdev(changes) if len(changes) >= 2 else None} if metric else {}),
+        **({f"{metric}_fluctuation": _deviation(changes)} if metric else {}),
     }
+
+
+def _deviation(changes: Sequence[float]) -> float | None:
+    """Their standard deviation (n - 1); None of fewer than 2, and where it overflows."""
+    try:
+        return stdev(changes) if len(changes) >= 2 else None
+    except OverflowError:
+        return None
 
 
 def numbers(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:

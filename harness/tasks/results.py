@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, TypeGuard
 
 from harness.tasks.protocol import Metric, TrainingFailed
+
+# Larger magnitudes are not calculated with: the fourth powers in tests would overflow.
+LARGEST = 1e75
 
 
 def taken(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, Metric]) -> dict[str, int]:
@@ -35,3 +39,16 @@ def best_epoch(values: Sequence[Any], goal: str) -> int | None:
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def is_usable(value: Any) -> TypeGuard[float]:
+    """Whether statistics and figures can use a value: a finite number of at most `LARGEST` in magnitude."""
+    return is_number(value) and abs(value) <= LARGEST
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of finite numbers, also where their sum would overflow. Raises StatisticsError without numbers."""
+    try:
+        return fmean(values)
+    except OverflowError:
+        return fmean([value / len(values) for value in values]) if len(values) > 1 else values[0]

@@ -21,6 +21,7 @@ from harness.search.confirmation_plans import WINNER, label_of
 from harness.search.trials import Trial
 from harness.store.records import Record
 from harness.tasks.protocol import result_metrics
+from harness.tasks.results import is_usable
 from harness.terminal.tables import Sentence, TerminalTable
 
 
@@ -62,9 +63,7 @@ def confirmed(
     rows = []
     for label in top.variants:
         own = [records[run.id] for run in top.runs if run.variant == label]
-        values = [
-            value for record in own if record.state == "completed" if (value := record.metrics.get(study.metric)) is not None
-        ]
+        values = [value for record in own if record.state == "completed" if is_usable(value := record.metrics.get(study.metric))]
         trial = searched.get(label)
         before = trial.objectives.get(study.metric) if trial is not None else None
         places = phrases.decimals([*values, *([] if before is None else [before])], metric)

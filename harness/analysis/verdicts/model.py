@@ -25,8 +25,9 @@ Interval = tuple[float, float]
 # difference is the margin for claims about a direction, and 0 for those that there is no difference beyond the margin.
 SeedsNeeded = tuple[int | None, int | None]
 
-# Notes. Runs without a value give `failed: b seed 3`, `diverged: …`, `not measured: …`; constants that end or begin with a space
-# are parts of a note: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
+# Notes. Runs without a value give `failed: b seed 3`, `diverged: …`, `not measured: …`, `out of range: …`; constants that end or
+# begin with a space are parts of a note: `improves from 0.5 to 0.6`, `parameters does not increase with width`.
+OUT_OF_RANGE = "out of range"  # a value that is infinite, or too large to calculate with
 NEGLIGIBLE = "detectable but negligible"
 EXCEEDS = "exceeds the margin"
 NO_GAIN = "no practical gain"

@@ -18,6 +18,7 @@ from harness.analysis.verdicts.model import CaseFacts, SeedsNeeded
 from harness.analysis.verdicts.values import Difference, Floats, Values, Weights
 from harness.errors import InputError
 from harness.store.cases import CaseArrays, CaseSource
+from harness.tasks.results import LARGEST
 
 Compared = Paired | Unpaired | CasePairs
 
@@ -178,6 +179,8 @@ class OverCases:
 
     def _disagrees(self, cases: CaseArrays, label: str, seed: int, metric: str, n: int) -> bool:
         recorded = float(self.values.column(label, metric, n)[self.values.order.index(seed)])
+        if not (np.abs(cases.values[metric]) <= LARGEST).all():
+            return True
         mean = self.scale(metric) * float(cases.values[metric].mean())
         return not abs(mean - recorded) <= AGREE * max(1.0, abs(recorded))
 

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.statistics import sample
+from harness.analysis.verdicts import model
 from harness.analysis.verdicts.registration import UsedRun
 from harness.analysis.verdicts.terms import Terms
 from harness.errors import InputError
 from harness.experiment.claims import Across, DoseClaim, is_grid, members
 from harness.experiment.claims.model import within
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,12 +119,20 @@ class Values:
     def _metric(self, name: str) -> dict[str, Floats]:
         if name not in self._metrics:
             found = {label: np.full(self.seeds, np.nan) for label in self.terms.labels}
-            if name in self.runs:
-                for label, values in self._wide(name).items():
-                    known = values.astype(float)
-                    found[label] = np.where((self._states[label] == "completed") & np.isfinite(known), known, np.nan)
+            for label, values in self._wide(name).items() if name in self.runs else ():
+                known = values.astype(float)
+                # False for NaN too
+                found[label] = np.where((self._states[label] == "completed") & (np.abs(known) <= LARGEST), known, np.nan)
             self._metrics[name] = found
         return self._metrics[name]
+
+    def beyond(self, name: str) -> tuple[Run, ...]:
+        """The completed runs whose value of a metric is infinite or larger than `LARGEST`, which count as without a value."""
+        if name not in self.runs:
+            return ()
+        found = {label: np.abs(values.astype(float)) > LARGEST for label, values in self._wide(name).items()}
+        places = [(label, place) for label, large in found.items() for place in np.flatnonzero(large)]
+        return tuple((label, self.order[place]) for label, place in places if self._states[label][place] == "completed")
 
     def state(self, label: str, seed: int) -> str:
         """The state of a run."""
@@ -175,12 +185,13 @@ class Values:
 
     def missing(self, labels: Sequence[str], metric: str, n: int, failed_counts_as: float | None) -> tuple[str, ...]:
         """The runs [seed], of the first `n` without a value, each as `diverged: b seed 3`; not of seeds that are not compared."""
-        found = []
+        found, beyond = [], set(self.beyond(metric))
         for label, exist in self._matched(labels, n):
             values = self.column(label, metric, n, failed_counts_as)
             for place in np.flatnonzero(np.isnan(values) & exist):
                 state = self._states[label][place]
-                found.append(f"{state if state in ('failed', 'diverged') else 'not measured'}: {label} seed {self.order[place]}")
+                reason = model.OUT_OF_RANGE if (label, self.order[place]) in beyond else "not measured"
+                found.append(f"{state if state in ('failed', 'diverged') else reason}: {label} seed {self.order[place]}")
         return tuple(found)
 
     def complete_for(self, labels: Iterable[str]) -> int:

@@ -4,6 +4,7 @@ from harness.reporting.figures.choice import design, main_figure
 from harness.reporting.figures.cost import cost, sizes
 from harness.reporting.figures.curves import curves
 from harness.reporting.figures.dose import dose
+from harness.reporting.figures.facets import facets
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.front import pareto
 from harness.reporting.figures.grid import grid
@@ -31,6 +32,7 @@ __all__ = [
     "curves",
     "design",
     "dose",
+    "facets",
     "forest",
     "grid",
     "history",

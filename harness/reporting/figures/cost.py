@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.reporting import phrases
-from harness.reporting.figures.curves import legend
 from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
+from harness.reporting.figures.legend import legend
 from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 HEIGHT = 3.4
 SIZE = "parameters"
+MOST = 60  # variants whose legend has room
 SPAN = 0.12  # share of the logarithmic range beyond the smallest and largest
 
 
 def sizes(runs: pd.DataFrame) -> dict[str, float]:
-    """Variant -> number of parameters, where known."""
+    """Variant -> number of parameters, where known and not too large to draw."""
     if SIZE not in runs:
         return {}
-    known = runs.dropna(subset=[SIZE])
+    known = runs[runs[SIZE].abs() <= LARGEST]
     return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
 
 
@@ -39,13 +41,15 @@ def cost(subject: Subject) -> Figure:
         else f"dots: seeds; {subject.basis}"
     )
     with drawing():
-        drawn = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
+        every = [variant for variant in subject.variants if variant in found and subject.values[variant].notna().any()]
+        drawn = every[:MOST]
         if not drawn:
             return empty_figure(subject)
-        if min(found[variant] for variant in drawn) <= 0:
+        if min(found[variant] for variant in drawn) < 1:
             return text_figure(
                 "a network without parameters cannot be shown on a logarithmic axis", phrases.rehearsal(subject.plan)
             )
+        key += f"; the first {MOST} of {len(every)} variants" if len(every) > MOST else ""
         figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan))
         for variant in drawn:
             own, line, x = subject.values[variant].dropna(), styles[variant], found[variant]

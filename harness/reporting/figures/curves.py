@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
-
 from harness.reporting import phrases
+from harness.reporting.figures.layout import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, TAG, SideLabel, side_labels, wrap_lines
+from harness.reporting.figures.legend import legend, measured_in
 from harness.reporting.figures.style import LineStyle, drawing, line_styles
+from harness.reporting.figures.ticks import fit_ticks
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +22,15 @@ if TYPE_CHECKING:
 
 # Inches.
 PANEL_WIDTH = 4.2
-HEIGHT = 3.6  # without the legend
-GAP = 0.08  # around the legend
+HEIGHT = 3.6  # of the panels, without the legend
+ROW = 3.0  # of each of several rows
+SMALL_WIDTH, SMALL_ROW = 2.8, 2.2  # of means alone
+LABELLED_WIDTH = 3.5  # of a panel beside the labels of its lines
+LABEL = 1.15  # the widest label beside a panel
+LABELS = 16  # the most beside a panel
 
-# Legend spacing, in ems.
-LEGEND = {"handlelength": 3.6, "handletextpad": 0.8, "columnspacing": 1.8}
-MOST_COLUMNS = 6
+COLUMNS, SMALL_COLUMNS = 2, 3
+REASON = 32  # letters on a line in an empty panel
 
 FEW_EPOCHS = 12  # up to this many points are each marked
 MARKS = 8  # markers on a longer line
@@ -34,17 +41,21 @@ MOST_LINES = 240  # thin lines in a panel
 MANY_POINTS = 12_000  # in a panel: from here on thin lines are rasterized, which keeps the SVG small
 
 
-def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequence[str], note: str | None = None) -> Figure:
-    """A panel per metric, unsmoothed.
+def curves(
+    epochs: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    variants: Sequence[str],
+    note: str | None = None,
+    *,
+    small: bool = False,
+) -> Figure:
+    """A panel per metric, unsmoothed; lines have their labels beside each panel where these fit, else in a legend.
 
     `epochs`: a row per run and epoch with variant, seed, state, epoch and a column per metric (`load_curves`); `metrics`: the
-    panels; `variants`: all of the plan in order, which decides their colours; `note`: above the panels. Failed and diverged runs
-    end in a cross and are excluded from means; the mean stops where the first of the other runs does. Of very many variants and
-    seeds only the first are drawn, which the legend says; means are over all seeds.
+    panels; `variants`: all of the plan in order, which decides their colours; `note`: above the panels; `small`: small panels
+    with means alone. Failed and diverged runs end in a cross and are excluded from means; the mean stops where the first of the
+    other runs does. Of very many variants and seeds only the first are drawn, which the key says; means are over all seeds.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     # Categories: comparing strings in millions of rows is slow.
     epochs = epochs.astype({"variant": "category", "state": "category"})
     present = set(epochs["variant"].unique())
@@ -52,41 +63,113 @@ def curves(epochs: pd.DataFrame, metrics: Mapping[str, Metric], variants: Sequen
     styles = dict(list(every.items())[:MOST_VARIANTS])
     if len(every) > len(styles):
         epochs = epochs[epochs["variant"].isin(list(styles))]
-    wording = [key(epochs, thin(epochs, len(styles)))]
+    wording = [key(epochs, 0 if small else thin(epochs, len(styles))), beyond(epochs, metrics)]
     wording += [f"the first {MOST_VARIANTS} of {len(every)} variants"] if len(every) > MOST_VARIANTS else []
-    width = PANEL_WIDTH * max(len(metrics), 1)
+    words = "; ".join(filter(None, wording)) or None
     with drawing():
-        figure = Figure(figsize=(width, HEIGHT))
-        axes = figure.subplots(1, max(len(metrics), 1), squeeze=False)[0]
-        for axis, (name, metric) in zip(axes, metrics.items(), strict=False):
-            panel(axis, epochs, name, metric, styles)
-        if note:
-            figure.suptitle(note, fontsize=9, x=0.012, ha="left", fontweight="bold", wrap=True)
-        below = legend(figure, styles, "; ".join(filter(None, wording)) or None) if styles else 0.0
-        height = HEIGHT + below
-        figure.set_size_inches(width, height)
-        room = (0.005, below / height, 0.985, 0.985 - below / height)
-        figure.set_layout_engine(ConstrainedLayoutEngine(rect=room, wspace=0.06))
+        return _figure(epochs, metrics, styles, words, note, small=small)
+
+
+def _figure(
+    epochs: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    styles: Mapping[str, LineStyle],
+    words: str | None,
+    note: str | None,
+    *,
+    small: bool,
+) -> Figure:
+    """The panels of `curves`, with the lines' names and the key."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    columns = min(max(len(metrics), 1), SMALL_COLUMNS if small else COLUMNS)
+    rows = max(math.ceil(len(metrics) / columns), 1)
+    row = SMALL_ROW if small else HEIGHT if rows == 1 else ROW
+    figure = Figure(figsize=((SMALL_WIDTH if small else PANEL_WIDTH) * columns, row * rows))
+    measure = measured_in(figure, TAG)
+    widest = max(map(measure, styles), default=0.0)
+    beside = not small and 1 < len(styles) <= LABELS and widest <= LABEL
+    if beside:
+        figure.set_figwidth((LABELLED_WIDTH + widest + 0.25) * columns)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis, (name, metric) in zip(axes, metrics.items(), strict=False):
+        panel(axis, epochs, name, metric, styles, thin_lines=not small)
+        if beside:
+            name_lines(axis, epochs, name, styles, 0.78 * row)
+    for spare in axes[max(len(metrics), 1) :]:
+        spare.set_axis_off()
+    above = wrap_lines(note, figure.get_figwidth() * LETTERS / 1.35)
+    below = add_key(figure, words) if beside else legend(figure, styles, words) if styles else 0.0
+    top = len(above) * NOTE_LINE + EDGE * bool(above)
+    width, height = figure.get_figwidth(), row * rows + below + top
+    figure.set_size_inches(width, height)
+    for text in figure.texts:
+        text.set_position((EDGE / width, EDGE / height))
+    if above:
+        figure.text(EDGE / width, 1 - EDGE / height, "\n".join(above), va="top", fontsize=9, fontweight="bold")
+    room = (0.005, below / height, 0.985, 0.985 - (below + top) / height)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=room, wspace=0.06, hspace=0.06))
     return figure
 
 
-def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: Mapping[str, LineStyle]) -> None:
-    """One metric by epoch, or a text why there is nothing to draw."""
-    import numpy as np
-    from matplotlib.ticker import MaxNLocator
+def add_key(figure: Figure, words: str | None) -> float:
+    """The key at the lower left. Returns its height in inches."""
+    lines = wrap_lines(words, figure.get_figwidth() * LETTERS)
+    figure.text(0, 0, "\n".join(lines), va="bottom", fontsize=KEY, color=PALE)
+    return len(lines) * LINE + EDGE * bool(lines)
 
-    values = epochs.iloc[:0]
-    if name in epochs:
-        finite = np.isfinite(epochs[name].to_numpy(dtype=float, na_value=np.nan))
-        values = epochs.loc[finite, ["variant", "seed", "state", "epoch", name]]
+
+def name_lines(axis: Axes, epochs: pd.DataFrame, name: str, styles: Mapping[str, LineStyle], height: float) -> None:
+    """Each variant's label with its marker right of a panel `height` inches high, joined to the end of its line."""
+    if not axis.get_xticks().size:
+        return
+    known = drawable(epochs, name)
+    labels = []
+    for variant, line in styles.items():
+        own = known[known["variant"] == variant]
+        means = mean_of(own, name)
+        if not means.empty:
+            labels.append(SideLabel(float(means.index[-1]), float(means.iloc[-1]), variant, line.colour, line.marker))
+        elif len(own):
+            last = own.sort_values("epoch").iloc[-1]
+            labels.append(SideLabel(float(last["epoch"]), float(last[name]), variant, line.colour, line.marker))
+    axis.set_ylim(axis.get_ylim())
+    side_labels(axis, labels, height)
+
+
+def beyond(epochs: pd.DataFrame, metrics: Mapping[str, Metric]) -> str:
+    """How many values of the metrics are not drawn because they are infinite or too large; empty if all are."""
+    count = sum(int((epochs[name].abs() > LARGEST).sum()) for name in metrics if name in epochs)
+    return f"{phrases.plural(count, 'value')} infinite or beyond 1e75 not drawn" if count else ""
+
+
+def drawable(epochs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """[variant, seed, state, epoch, `name`] of the rows whose value can be drawn; empty for an unknown metric."""
+    import numpy as np
+
+    if name not in epochs:
+        return epochs.iloc[:0]
+    known = np.abs(epochs[name].to_numpy(dtype=float, na_value=np.nan)) <= LARGEST
+    found: pd.DataFrame = epochs.loc[known, ["variant", "seed", "state", "epoch", name]]
+    return found
+
+
+def panel(
+    axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: Mapping[str, LineStyle], *, thin_lines: bool = True
+) -> None:
+    """One metric by epoch, or a text why there is nothing to draw."""
+    values = drawable(epochs, name)
     if values.empty:
-        reason = "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured"
+        reason = phrases.nothing_drawn(phrases.label(name), epochs.get(name, ()))
+        reason = "no epoch has finished yet" if epochs.empty else reason
+        reason = textwrap.fill(reason, REASON)
         axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color="#666666")
         axis.set(xticks=[], yticks=[])
     else:
         long = values["epoch"].nunique() > FEW_EPOCHS
         drawn = dict(list(values.groupby("variant", sort=False, observed=True)))
-        seeds = thin(values, len(styles))
+        seeds = thin(values, len(styles)) if thin_lines else 0
         crowd = len(values) > MANY_POINTS
         for place, (variant, line) in enumerate(styles.items()):
             if variant in drawn:
@@ -94,7 +177,7 @@ def panel(axis: Axes, epochs: pd.DataFrame, name: str, metric: Metric, styles: M
         first, last = values["epoch"].min(), values["epoch"].max()
         edge = 0.5 if first == last else 0.03 * (last - first)
         axis.set_xlim(first - edge, last + edge)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        fit_ticks(axis.xaxis, 6, integer=True)
     axis.set_xlabel("epoch")
     axis.set_ylabel(phrases.axis(name, metric.unit))
 
@@ -114,7 +197,7 @@ def seeds_and_mean(
     from matplotlib.collections import LineCollection
 
     broken = own["state"].isin(["failed", "diverged"])
-    if own["seed"].nunique() > 1 or broken.any():
+    if thin and (own["seed"].nunique() > 1 or broken.any()):
         shown = own[own["seed"].isin(own["seed"].unique()[:thin])].sort_values(["seed", "epoch"])
         lines = [seed[["epoch", name]].to_numpy(dtype=float) for _, seed in shown.groupby("seed")]
         width, alpha = (0.5, 0.3) if long else (0.7, 0.45)
@@ -122,9 +205,7 @@ def seeds_and_mean(
         axis.autoscale_view()
     ends = own[broken].groupby("seed").tail(1)
     axis.plot(ends["epoch"], ends[name], linestyle="", marker="x", markersize=6, color=line.colour, zorder=4)
-    whole = own[~broken]
-    every = whole.groupby("epoch")[name].agg(["mean", "size"])
-    means = every.loc[every["size"] == whole["seed"].nunique(), "mean"]
+    means = mean_of(own, name)
     if means.empty:
         return
     # Short lines are marked at every point; long ones at a few, to tell them apart in grey.
@@ -132,6 +213,13 @@ def seeds_and_mean(
     marks: dict[str, Any] = {"marker": line.marker, "markersize": 4.5, "markeredgewidth": 0.0}
     bold: dict[str, Any] = {"linewidth": 1.2 if long else 1.9, "linestyle": line.dashes, "color": line.colour, "zorder": 3}
     axis.plot(means.index, means.to_numpy(), markevery=(int(shift * step), step), **marks, **bold)
+
+
+def mean_of(own: pd.DataFrame, name: str) -> pd.Series:
+    """Epoch -> the mean over a variant's runs that did not fail or diverge, as long as all of them have a value."""
+    whole = own[~own["state"].isin(["failed", "diverged"])]
+    every = whole.groupby("epoch")[name].agg(["mean", "size"])
+    return every.loc[every["size"] == whole["seed"].nunique(), "mean"]
 
 
 def key(epochs: pd.DataFrame, thin: int) -> str | None:
@@ -142,47 +230,5 @@ def key(epochs: pd.DataFrame, thin: int) -> str | None:
     broken = runs["state"].isin(["failed", "diverged"])
     most = runs[~broken].groupby("variant", observed=True)["seed"].nunique().max()
     seeds = "each seed" if thin >= runs["seed"].nunique() else f"the first {thin} seeds" if thin > 1 else "the first seed"
-    meanings = ["bold: mean over seeds", f"thin: {seeds}"] if most > 1 else []
+    meanings = ["bold: mean over seeds", *([f"thin: {seeds}"] if thin else [])] if most > 1 else []
     return "; ".join([*meanings, *(["cross: failed or diverged"] if broken.any() else [])]) or None
-
-
-def legend(figure: Figure, styles: Mapping[str, LineStyle], title: str | None, lines: bool = True) -> float:
-    """A legend below the panels with an entry per variant. Returns its height in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.lines import Line2D
-
-    canvas: Any = FigureCanvasAgg(figure)
-    renderer = canvas.get_renderer()
-    font = FontProperties()
-
-    def measure(text: str) -> float:
-        """Inches."""
-        return float(renderer.get_text_width_height_descent(text, font, False)[0]) / figure.dpi
-
-    em = font.get_size_in_points() / 72
-    width = figure.get_figwidth() - 2 * GAP
-    beside = {name: size * em for name, size in LEGEND.items()}
-    labels, columns = legend_layout(list(styles), width, sum(beside.values()), beside["columnspacing"], measure)
-    style: dict[str, Any] = {"linewidth": 1.7 if lines else 0.0, "markersize": 4.5 if lines else 6.5}
-    handles = [Line2D([], [], color=line.colour, linestyle=line.dashes, marker=line.marker, **style) for line in styles.values()]
-    if title and measure(title) > width:
-        title = title.replace("; ", "\n")
-    shape = {"ncols": columns, "labelspacing": 0.35, "borderpad": 0.0, "borderaxespad": 0.5, **LEGEND}
-    drawn = figure.legend(handles, labels, loc="lower center", frameon=False, title=title, title_fontsize=8, **shape)
-    return float(drawn.get_window_extent(renderer).height) / figure.dpi + 2 * GAP
-
-
-def legend_layout(
-    labels: Sequence[str], width: float, beside: float, gap: float, measure: Callable[[str], float]
-) -> tuple[list[str], int]:
-    """(labels, columns) that fit into `width` inches; labels too wide for a column are shortened.
-
-    A column needs `beside` inches besides its widest label; `gap` is the part between columns. `measure`: text -> inches.
-    """
-    room, shown = width + gap - beside, list(labels)
-    length = max(map(cell_len, labels))
-    while (widest := max(map(measure, shown))) > room and length > phrases.MIN_LABEL:
-        length = max(phrases.MIN_LABEL, min(length - 1, int(length * room / widest)))
-        shown = phrases.shorten(labels, length)
-    return shown, max(1, min(len(labels), MOST_COLUMNS, int((width + gap) / (beside + widest))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 HEIGHT = 3.4
 EDGE = 0.06  # of the axis, beyond the first and last level
 MANY_SEEDS = 100  # from here on they are rasterized
+TURNED = 4.5  # letters between two rotated labels
 HEADROOM = 0.16  # share of the values' range, for the claims
 
 
@@ -83,12 +85,17 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
 
 
 def ticks(axis: Axes, places: Scale, letters: float = 90) -> None:
-    """A tick per level, rotated where labels would overlap; `letters` fill the axis."""
+    """A tick per level, with a label where there is room: rotated where they would overlap; `letters` fill the axis."""
     gaps = [high - low for low, high in zip(places.places, places.places[1:], strict=False)]
     shown = phrases.shorten(places.levels, 24)
     close = bool(gaps) and max(map(len, shown)) + 1 > min(gaps) * letters
     turn: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if close else {}
-    axis.set_xticks(places.places, shown, **turn)
+    last, texts = -math.inf, []
+    for place, text in zip(places.places, shown, strict=True):
+        room = not close or (place - last) * letters >= TURNED
+        texts.append(text if room else "")
+        last = place if room else last
+    axis.set_xticks(places.places, texts, **turn)
     axis.grid(visible=False, axis="x")
 
 

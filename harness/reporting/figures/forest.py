@@ -12,6 +12,7 @@ from harness.reporting.figures.layout import BAND, INK, PALE, better_hint, bound
 from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
+from harness.reporting.figures.ticks import fit_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +79,6 @@ def extreme(rows: Sequence[Row]) -> list[Row]:
 
 
 def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     styles = line_styles(subject.variants)
     axis.axvline(0, color=INK, linewidth=1.0, zorder=2)
     reach = [0.0]
@@ -107,7 +106,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
         _say(axis, 1, place, f"{words}{fewer}")
     axis.set_yticks(range(len(rows)), phrases.shorten([row.variant for row in rows], width))
     axis.grid(visible=False, axis="y")
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    fit_ticks(axis.xaxis, 6)
     edge = 0.05 * (max(reach) - min(reach) or 1.0)
     axis.set_xlim(min(reach) - edge, max(reach) + edge)
     unit = f" ({subject.unit})" if subject.unit else ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 3.5
+LABEL = 0.2  # for each line's label beside the panel
 APART = 0.02  # share of the axis between lines, so that intervals do not overlap
 
 
@@ -30,7 +31,8 @@ def grid(subject: Subject) -> Figure:
     if subject.values.empty:
         return empty_figure(subject)
     with drawing():
-        figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), key)
+        height = max(HEIGHT, len(others) * LABEL)
+        figure, (axis,) = new_figure(height, phrases.rehearsal(subject.plan), key)
         labels = []
         shown = phrases.shorten(names, 30)
         for index, (level, line) in enumerate(zip(others, line_styles(names).values(), strict=True)):
@@ -65,8 +67,8 @@ def grid(subject: Subject) -> Figure:
                         axis.plot([place] * 2, interval, color=line.colour, linewidth=1.5, zorder=3)
             last = columns.index(str(ending.index[-1]))
             # Before the first look no mean is shown, not even by the position of a label.
-            height = ending.iloc[-1] if subject.compared else values.iloc[:, last].max()
-            labels.append(SideLabel(x[last], float(height), shown[index], line.colour))
+            end = ending.iloc[-1] if subject.compared else values.iloc[:, last].max()
+            labels.append(SideLabel(x[last], float(end), shown[index], line.colour))
         axis.set_xlim(-0.06, 1.06)
         axis.set_ylim(axis.get_ylim())
         side_labels(axis, labels)

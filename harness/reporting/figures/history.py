@@ -11,6 +11,7 @@ from harness.reporting.figures.layout import INK, PALE, SideLabel, better_hint, 
 from harness.reporting.figures.marks import tell
 from harness.reporting.figures.search_subject import SearchSubject, SeedValues
 from harness.reporting.figures.style import COLOURS, drawing
+from harness.tasks.results import is_usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def _trials(axis: Axes, subject: SearchSubject) -> None:
     held = min if up else max
 
     def inside(value: float) -> float:
-        return edge if held(value, edge) == value else value
+        return edge if not is_usable(value) or held(value, edge) == value else value
 
     dots = _columns([(number, inside(value)) for number, value in done])
     marks = axis.plot(*dots, "o", color=DOT, markersize=4.6, alpha=0.75, zorder=3)
@@ -140,7 +141,8 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
     for number, fresh in confirmed.top.items():
         won = number == confirmed.winner
         own = confirmed.final.get("winner", SeedValues()) if won else SeedValues()
-        values = [subject.value(by_number[number]), fresh.mean, own.mean]
+        searched = subject.value(by_number[number])
+        values = [searched if is_usable(searched) else math.nan, fresh.mean, own.mean]
         colour = WINNER if won else PALE
         style: dict[str, Any] = {"color": colour, "linewidth": 2.0 if won else 1.0, "zorder": 4 if won else 2}
         axis.plot([0, 1, 2], values, "o-", markersize=6 if won else 4, **style)
@@ -150,9 +152,9 @@ def _slopes(axis: Axes, subject: SearchSubject) -> None:
             shown, at = (own.mean, 2.0) if own.values else (fresh.mean, 1.0)
             words = f"trial {number}" + (" is the base" if number == subject.base else "") + (", winner" if won else "")
             labels.append(SideLabel(at, shown, words, colour))
-    searched, final = base
+    before, final = base
     if final.values:
-        axis.plot([0, 2], [searched, final.mean], "s--", color=BASE, markersize=5, linewidth=1.2, zorder=3)
+        axis.plot([0, 2], [before, final.mean], "s--", color=BASE, markersize=5, linewidth=1.2, zorder=3)
         axis.plot([2] * len(final.values), final.values, ".", color=BASE, markersize=4, alpha=0.45, zorder=1)
         labels.append(SideLabel(2.0, final.mean, "base", BASE))
     seeds = subject.study.confirm.seeds if subject.study.confirm else 0

@@ -38,6 +38,7 @@ class SideLabel:
     y: float
     text: str
     colour: str
+    marker: str = ""  # before the text
 
 
 def new_figure(
@@ -147,24 +148,32 @@ def spread_out(places: Sequence[float], gap: float, low: float, high: float) -> 
     return [moved[index] for index in range(len(places))]
 
 
-def side_labels(axis: Axes, labels: Sequence[SideLabel]) -> None:
-    """Labels in a column right of the panel, each with a thin line to its point; axis limits must be final."""
+def side_labels(axis: Axes, labels: Sequence[SideLabel], height: float | None = None) -> None:
+    """Labels in a column right of the panel, each with a thin line to its point; axis limits must be final.
+
+    `height`: of the panel, in inches; by default, as constrained layout has not run yet, a part of the figure's.
+    """
     low, high = axis.get_ylim()
     figure: Any = axis.figure
-    # Constrained layout has not run yet; a panel is about nine tenths of the figure's height.
-    gap = (high - low) * (TAG * 1.35 / 72) / (0.8 * figure.get_figheight())
+    gap = (high - low) * (TAG * 1.35 / 72) / (height or 0.8 * figure.get_figheight())
     right = axis.get_xlim()[1]
     for label, place in zip(labels, spread_out([label.y for label in labels], gap, low, high), strict=True):
-        axis.annotate(
+        if label.marker:
+            beside: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "clip_on": False, "color": label.colour}
+            axis.plot([1.085], [place], label.marker, markersize=4.5, markeredgewidth=0, **beside)
+        # The line ends at the left edge of the text, or it would cross other labels.
+        arrow = {"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3, "alpha": 0.8}
+        style: dict[str, Any] = {"xycoords": "data", "textcoords": axis.get_yaxis_transform(), "va": "center", "color": INK}
+        style |= {"fontsize": TAG, "annotation_clip": False}
+        start = 1.06 if label.marker else 1.055
+        axis.annotate("", (label.x, label.y), (start, place), arrowprops=arrow, **style)
+        axis.text(
+            1.115 if label.marker else 1.065,
+            place,
             label.text,
-            xy=(label.x, label.y),
-            xytext=(1.025, place),
-            xycoords="data",
-            textcoords=axis.get_yaxis_transform(),
+            transform=axis.get_yaxis_transform(),
             va="center",
             fontsize=TAG,
             color=INK,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": label.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 3, "alpha": 0.8},
         )
     axis.set_xlim(right=right)

@@ -72,7 +72,8 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
                 axis.plot(reach, [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3), [subject.told_mean(variant, own)]
             )
         if subject.compared:
-            words += f"\n{phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)}"
+            spread = phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)
+            words += f"\n{spread}" if len(spread) < LABEL // 2 else f"\n{spread.replace(' ± ', f'{chr(10)}± ')}"
         labels.append(words)
     axis.set_xticks([0, 1], labels)
     axis.set_xlim(-0.5, 1.5)
@@ -110,6 +111,8 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
             axis.plot([MEAN] * 2, row.interval, color=INK, linewidth=2.2, solid_capstyle="butt", zorder=3)
             words += f"\n{bounds(row.interval, subject.places)}"
             ticks[MEAN] += f",\n{subject.level}"
+        if max(map(len, words.split("\n"))) >= LABEL * 3 // 4:  # numbers with exponents
+            words = words.replace(", ", ",\n")
         axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     axis.set_xticks(list(ticks), list(ticks.values()))
     axis.set_xlim(-0.4, 2.0)

@@ -72,7 +72,7 @@ def _scales(axis: Axes, subject: SearchSubject, space: list[Range | Categorical]
             marks.append([(0.0, shown(whole(parameter.low))), (1.0, shown(whole(parameter.high)))])
     ends = sorted({min(values), max(values)})
     heights = (0.0, 1.0) if len(ends) > 1 else (0.5,)
-    marks.append([(height, f"{end:,.{subject.places()}f}") for height, end in zip(heights, ends, strict=True)])
+    marks.append([(height, phrases.number(end, subject.places())) for height, end in zip(heights, ends, strict=True)])
     for place, own in enumerate(marks):
         axis.axvline(place, color="#999999", linewidth=0.8, zorder=0)
         for height, words in own:

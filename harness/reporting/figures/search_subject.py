@@ -14,6 +14,7 @@ from harness.reporting import phrases
 from harness.reporting.figures.layout import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, WIDTH, wrap_lines
 from harness.search.trials import Trial
 from harness.tasks.protocol import Metric
+from harness.tasks.results import is_usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,8 +72,9 @@ class SearchSubject:
 
     @cached_property
     def completed(self) -> tuple[Trial, ...]:
-        """The trials that have values."""
-        return tuple(trial for trial in self.trials if trial.state == "completed")
+        """The trials that have values, of all objectives, that can be drawn."""
+        done = (trial for trial in self.trials if trial.state == "completed")
+        return tuple(trial for trial in done if all(map(is_usable, trial.objectives.values())))
 
     @cached_property
     def best(self) -> Trial | None:

@@ -14,6 +14,7 @@ from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import LOST, Subject
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +34,15 @@ def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     metric = subject.metrics.get(name)
-    names = [each for each in related_metrics(name, subject.metrics) if each in epochs and epochs[each].notna().any()]
+    names = [each for each in related_metrics(name, subject.metrics) if each in epochs and (epochs[each].abs() <= LARGEST).any()]
     wording = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
     with drawing():
         figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), wording)
         if not names:
-            show_text(axis, "no epoch has finished yet" if epochs.empty else f"no {phrases.label(name)} measured")
+            show_text(
+                axis,
+                "no epoch has finished yet" if epochs.empty else phrases.nothing_drawn(phrases.label(name), epochs.get(name, ())),
+            )
             return figure
         labels = _lines(axis, subject, epochs, names)
         axis.set_xlim(*_ends(epochs))
@@ -85,12 +89,9 @@ def thresholds(subject: Subject, names: Sequence[str]) -> dict[float, str]:
 
 def _lines(axis: Axes, subject: Subject, epochs: pd.DataFrame, names: Sequence[str]) -> list[SideLabel]:
     """A line per metric, with a label at its end."""
-    import numpy as np
-
     labels = []
     for place, (name, line) in enumerate(line_styles(names).items()):
-        values = epochs.dropna(subset=[name])
-        values = values[np.isfinite(values[name].astype(float))]
+        values = epochs[epochs[name].abs() <= LARGEST]
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS

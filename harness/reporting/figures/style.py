@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PIXELS_PER_INCH = 150
-# Okabe and Ito's colours with enough contrast on white, and darker ones; neighbours also differ in grey.
-COLOURS = ("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222")
+# Okabe and Ito's colours with enough contrast on white, and darker ones; neighbours also differ in grey. The later twelve are far
+# from all before them, also as people see them who confuse red and green; of any two of twenty, dashes or markers differ too.
+COLOURS = (
+    *("#0173B2", "#DE8F05", "#029E73", "#6A3D9A", "#D55E00", "#56B4E9", "#8C4A1E", "#222222", "#CC79A7", "#882255"),
+    *("#C03BC0", "#2038FF", "#8FA8C8", "#E6194B", "#332288", "#A070E8", "#5A6E3A", "#5C4033", "#808080", "#4B5563"),
+)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">")
+MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "p", "d")
 
 STYLE: dict[Any, Any] = {
     "axes.facecolor": "white",
@@ -59,13 +64,12 @@ class LineStyle:
 
 
 def line_styles(variants: Sequence[str]) -> dict[str, LineStyle]:
-    """Variant -> line style by position in the plan: colours change first, then dashes."""
-    return {
-        variant: LineStyle(
-            COLOURS[place % len(COLOURS)], DASHES[(place + place // len(COLOURS)) % len(DASHES)], MARKERS[place % len(MARKERS)]
-        )
-        for place, variant in enumerate(variants)
-    }
+    """Variant -> line style by position in the plan; where colours repeat, dashes and markers are others."""
+    styles = {}
+    for place, variant in enumerate(variants):
+        shifted = place + place // len(COLOURS)
+        styles[variant] = LineStyle(COLOURS[place % len(COLOURS)], DASHES[shifted % len(DASHES)], MARKERS[shifted % len(MARKERS)])
+    return styles
 
 
 @contextmanager
@@ -74,7 +78,10 @@ def drawing() -> Iterator[None]:
     import matplotlib as mpl
     import seaborn as sns
 
-    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box; the name is in the tables too
+        # A panel without any room is no figure: what saves it says so.
+        warnings.filterwarnings("error", "constrained_layout not applied")
         yield
 
 

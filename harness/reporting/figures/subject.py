@@ -11,6 +11,7 @@ from harness.analysis.verdicts import Row, Table, Verdict
 from harness.experiment.plan import Plan
 from harness.reporting import phrases
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ class Subject:
 
     @cached_property
     def values(self) -> pd.DataFrame:
-        """[seed, variant] of completed runs: of the current look's seeds, else of all. NaN: no value."""
+        """[seed, variant] of completed runs: of the current look's seeds, else of all. NaN: no value that can be drawn."""
         import numpy as np
 
         own = self.runs[self.runs["state"] == "completed"]
@@ -79,7 +80,8 @@ class Subject:
         if self.table.metric not in own:
             own = own.iloc[:0].assign(**{self.table.metric: np.nan})
         wide = own.pivot(index="seed", columns="variant", values=self.table.metric).reindex(columns=list(self.variants))
-        return wide.astype(float).replace([np.inf, -np.inf], np.nan).dropna(how="all").sort_index()
+        wide = wide.astype(float)
+        return wide.where(wide.abs() <= LARGEST).dropna(how="all").sort_index()
 
     @cached_property
     def margin(self) -> float | None:
@@ -181,7 +183,7 @@ class Subject:
         """Why there are no values."""
         states = self.runs["state"]
         if (states == "completed").any():
-            return f"no {self.name} measured"
+            return phrases.nothing_drawn(self.name, self.runs.get(self.table.metric, ()))
         if len(states) and states.isin(LOST).all():
             return f"all {phrases.plural(len(states), 'run')} failed or diverged"
         return "no run has completed yet"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiment.claims import level_label
 from harness.reporting import phrases
-from harness.reporting.figures.curves import legend
 from harness.reporting.figures.layout import INK, PALE, add_space_below, better_hint, new_figure, wrap_label
+from harness.reporting.figures.legend import legend
 from harness.reporting.figures.search_subject import SeedValues, panels
 from harness.reporting.figures.style import LineStyle, drawing, line_styles
 from harness.tasks.protocol import Metric

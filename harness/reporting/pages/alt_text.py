@@ -51,6 +51,7 @@ def alt_text(subject: Subject) -> tuple[str, str]:
     rows.sort(key=lambda row: row.difference)
     low, high = _difference(subject, rows[0]), _difference(subject, rows[-1])
     alt = f"Differences in {subject.name} of {len(rows)} variants, from {low} to {high}."
+    alt = f"Difference in {subject.name}, {low}." if len(rows) == 1 else alt
     scales = "; each panel has a scale of its own" if len({row.over for row in rows}) > 1 else ""
     return alt, f"Differences, best first{scales}.{_later(subject)}"
 

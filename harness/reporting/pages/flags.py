@@ -15,6 +15,7 @@ from harness.store.environments import Lists
 from harness.store.provenance import Provenance
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 PRECISION = "precision"
 
@@ -49,6 +50,7 @@ def flags(
         *late,
         *(f"Optimistic: {line}." for line in phrases.optimistic_results(metrics)),
         *_lost_runs(requested, records, judgement),
+        *_out_of_range(requested, records, metrics),
         *mixed,
         *_damaged(damaged),
         *_single_seeds(judgement),
@@ -92,6 +94,18 @@ def _lost_runs(requested: Sequence[PlannedRun], records: Mapping[str, Record], j
             yield f"{len(lost):,d} of {phrases.plural(len(requested), 'run')} {state}: {which}."
     if judgement.holding:
         yield "A failed run holds the next look: no further seed is trained until it is retried."
+
+
+def _out_of_range(requested: Sequence[PlannedRun], records: Mapping[str, Record], metrics: Mapping[str, Metric]) -> Iterator[str]:
+    """Values that are infinite or too large to calculate with, by metric."""
+    completed = [run for run in requested if records[run.id].state == "completed"]
+    for name in metrics:
+        beyond = [run for run in completed if abs(records[run.id].metrics.get(name, 0.0)) > LARGEST]
+        if beyond:
+            which = first_of([f"{run.variant} seed {run.seed}" for run in beyond])
+            count = f"{len(beyond):,d} of {phrases.plural(len(completed), 'completed run')}"
+            why = "infinite or beyond 1e75, too large to calculate with, and left out"
+            yield f"The {phrases.label(name)} of {count} is {why}: {which}."
 
 
 def _precisions(plan: Plan) -> Iterator[str]:

@@ -18,7 +18,7 @@ from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
-from harness.reporting.tables.variants import run_links, trust_table, variant_tables
+from harness.reporting.tables.variants import exploratory_tables, run_links, trust_table, variant_tables
 from harness.reporting.tables.versions import other_commits, version_table, versions
 
 # Characters that start Markdown, HTML or a formula; an underscore inside a word does not.
@@ -49,6 +49,8 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         last=report.last,
         claims=[(claim, list(_lines(claim, stored=report.existing is None))) for claim in claim_results(report)],
         tables=variant_tables(report),
+        exploratory=exploratory_tables(report),
+        unmeasured=summary.unmeasured(report),
         pictures=list(pictures),
         search=report.search,
         tuned=[tuning_table(report.tuning, chosen=True), tuning_table(report.tuning)] if report.tuning else [],

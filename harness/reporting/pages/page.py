@@ -8,7 +8,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -27,7 +27,7 @@ from harness.reporting.tables.claims import claim_results
 from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table
 from harness.reporting.tables.tuning import tuning_table
-from harness.reporting.tables.variants import trust_table, variant_tables
+from harness.reporting.tables.variants import exploratory_tables, trust_table, variant_tables
 from harness.reporting.tables.versions import other_commits, version_table, versions
 from harness.store.atomic import is_file, read_bytes, unusable
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # image is for print and for browsers without scripts.
 LARGEST_SVG = 400_000
 LARGEST_CURVES = 150_000
+# Bytes of figures of exploratory metrics that are embedded; the page links to the rest.
+MOST_FURTHER = 250_000
 REFRESH_S = 30
 CHART_SCRIPTS = ("chart_scale.js", "chart_series.js", "chart_draw.js", "chart_input.js", "chart.js", "figure.js", "unpack.js")
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")  # in an SVG
@@ -51,7 +53,7 @@ class Image:
     section: str
     alt: str
     caption: str
-    source: str  # a data URI
+    source: str  # a data URI; empty: the page links to the file
     width: int
     height: int
     file: str  # relative to the page
@@ -81,6 +83,8 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         search=report.search,
         searched=report.search is not None and is_file(report.folder.parent / report.search / "index.html"),
         tables=dict(zip(report.tables, variant_tables(report), strict=True)),
+        exploratory=exploratory_tables(report),
+        unmeasured=summary.unmeasured(report),
         versions=version_table(plan),
         changed=[version for version in versions(plan) if version.code.changes],
         other_commits=other_commits(plan, report.origins),
@@ -191,7 +195,12 @@ def keep_units(text: str) -> str:
 def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) -> dict[str, list[Image]]:
     """Section -> embedded pictures."""
     images = [image(folder / FOLDER, picture) for picture in pictures]
-    return {section: [each for each in images if each.section == section] for section in sections}
+    found = {section: [each for each in images if each.section == section] for section in sections}
+    further, embedded = 0, []
+    for each in found.get("more_curves", ()):
+        further += len(each.source)
+        embedded.append(each if further <= MOST_FURTHER else replace(each, source=""))
+    return {**found, **({"more_curves": embedded} if embedded else {})}
 
 
 def image(figures: Path, picture: Picture) -> Image:

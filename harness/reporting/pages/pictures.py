@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from harness.errors import DataError
-from harness.experiment.plan import task_of
+from harness.errors import DataError, HarnessError
+from harness.experiment.plan import Plan, task_of
 from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, alt_text
-from harness.reporting.pages.report_data import ReportData
+from harness.reporting.pages.report_data import ReportData, measured
 from harness.reporting.pages.tuning import Tuning
-from harness.tasks.protocol import Metric, parse_config
+from harness.tasks.protocol import Metric, Task, parse_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 # Shown beside the report's metric if the task measures it.
 BESIDE = ("train_loss", "train/loss")
 RATE = "learning_rate"
+TOGETHER = 6  # panels of a figure of further curves
+FACETED = 20  # variants; more have a panel each in learning curves
 
 FOLDER = "figures"  # of a report's folder
 
-Section = Literal["main", "claims", "tuning", "curves", "cost", "network"]
+Section = Literal["main", "claims", "tuning", "curves", "more_curves", "cost", "network"]
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,31 @@ class Picture:
     caption: str
 
 
-def save(drawn: Iterable[tuple[Picture, Figure]], report_folder: Path) -> list[Picture]:
-    """Write the figures into a report's folder. Raises StoreError."""
-    pictures = []
-    for picture, figure in drawn:
-        figures.save(figure, report_folder / FOLDER, picture.name)
-        pictures.append(picture)
+# A picture, and what draws it. Raises StoreError for files that cannot be read.
+Drawing = tuple[Picture, "Callable[[], Figure]"]
+UNDRAWN = "This figure cannot be drawn"
+
+
+def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
+    """Draw the figures into a report's folder; one that cannot be drawn becomes a text with the reason. Raises StoreError."""
+    pictures, folder = [], report_folder / FOLDER
+    for picture, draw_it in drawings:
+        try:
+            figures.save(draw_it(), folder, picture.name)
+            pictures.append(picture)
+        except HarnessError:
+            raise
+        except Exception as error:  # the report has to stand, whatever the values
+            reason = f"{UNDRAWN}: {' '.join(str(error).split()) or type(error).__name__}"
+            figures.save(figures.text_figure(reason), folder, picture.name)
+            pictures.append(replace(picture, caption=f"{reason.rstrip('.')}."))
     return pictures
 
 
-def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
-    """Every picture of the plan's design, with its figure."""
+def draw(report: ReportData) -> Iterator[Drawing]:
+    """Every picture of the plan's design, with what draws it. Raises StoreError."""
     subject = subject_of(report, report.metric)
-    main = figures.main_figure(subject, report.epochs)
-    yield Picture("main", "main", *alt_text(subject)), main
+    yield Picture("main", "main", *alt_text(subject)), partial(figures.main_figure, subject, report.epochs)
     if figures.design(report.plan) == "one":
         yield from _single_variant(report, subject)
     else:
@@ -60,16 +74,18 @@ def draw(report: ReportData) -> Iterator[tuple[Picture, Figure]]:
         for metric in report.tables:
             if metric != report.metric and not report.metrics[metric].exact:
                 other = subject_of(report, metric)
-                yield Picture(f"claimed_{files[metric]}", "claims", *alt_text(other)), figures.main_figure(other, report.epochs)
+                picture = Picture(f"claimed_{files[metric]}", "claims", *alt_text(other))
+                yield picture, partial(figures.main_figure, other, report.epochs)
         if report.tuning is not None:
             yield _tuning(report.tuning)
         if not report.complete or report.has_curves:
-            yield _curves(report)
+            yield from _learning_curves(report)
+    yield from _more_curves(report)
     sizes = figures.sizes(report.runs)
     if len(set(sizes.values())) > 1:
         alt = f"{phrases.label(report.metric)} of {len(sizes)} variants against their number of parameters."
         caption = "Metric by number of parameters. " + (INTERVALS if subject.compared else f"{subject.name} by seed.")
-        yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), figures.cost(subject)
+        yield Picture("cost", "cost", _sentence(alt), _sentence(caption)), partial(figures.cost, subject)
 
 
 def subject_of(report: ReportData, metric: str) -> figures.Subject:
@@ -79,58 +95,99 @@ def subject_of(report: ReportData, metric: str) -> figures.Subject:
     return figures.Subject(report.plan, runs, table, report.metrics, report.judgement.verdicts)
 
 
-def _curves(report: ReportData) -> tuple[Picture, Figure]:
-    """Learning curves of all variants."""
-    shown = panels(report.metrics)
-    figure = figures.curves(report.epochs, shown, tuple(report.plan.variants), note=phrases.rehearsal(report.plan))
+def _learning_curves(report: ReportData) -> Iterator[Drawing]:
+    """Learning curves in one figure; of many variants a figure per metric, with a panel per variant."""
+    shown, variants = panels(report), tuple(report.plan.variants)
+    if len(variants) <= FACETED:
+        yield _curves(report, "learning_curves", "curves", shown)
+        return
+    for place, (metric, kind) in enumerate(shown.items(), 1):
+        alt = _sentence(f"{phrases.label(metric)} by epoch, a panel for each of {len(variants)} variants.")
+        caption = _sentence(f"{phrases.label(metric)} by epoch, unsmoothed, on the same axes.")
+        name = "learning_curves" if place == 1 else f"learning_curves_{place}"
+        figure = partial(figures.facets, report.epochs, metric, kind, variants, note=phrases.rehearsal(report.plan))
+        yield Picture(name, "curves", alt, caption), figure
+
+
+def _curves(report: ReportData, name: str, section: Section, shown: Mapping[str, Metric]) -> Drawing:
+    """Learning curves of all variants, a panel per metric."""
+    note, small = phrases.rehearsal(report.plan), section == "more_curves"
+    figure = partial(figures.curves, report.epochs, shown, tuple(report.plan.variants), note=note, small=small)
     words = phrases.listed([phrases.label(name) for name in shown])
     alt = f"{words} by epoch, a line for each of {len(report.plan.variants)} variants."
-    return Picture("learning_curves", "curves", _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
+    return Picture(name, section, _sentence(alt), _sentence(f"{words} by epoch, unsmoothed.")), figure
 
 
-def _tuning(tuning: Tuning) -> tuple[Picture, Figure]:
+def _more_curves(report: ReportData) -> Iterator[Drawing]:
+    """Curves of the declared metrics that other figures do not show, several metrics a figure."""
+    shown = {*panels(report)}
+    if figures.design(report.plan) == "one":
+        shown = {each for name in (report.metric, *_losses(report)) for each in figures.related_metrics(name, report.metrics)}
+    rest = [name for name in report.declared if name not in shown and curved(report, name)]
+    for start in range(0, len(rest), TOGETHER):
+        own = {name: report.metrics[name] for name in rest[start : start + TOGETHER]}
+        yield _curves(report, f"more_curves_{start // TOGETHER + 1}", "more_curves", own)
+
+
+def curved(report: ReportData, name: str) -> bool:
+    """Whether a metric was measured at several epochs."""
+    if not measured(report.epochs, name):
+        return False
+    return int(report.epochs.loc[report.epochs[name].notna(), "epoch"].nunique()) > 1
+
+
+def _tuning(tuning: Tuning) -> Drawing:
     """Tuning curves."""
     tuned = tuning.curves
     chosen = ", ".join(f"{variant} {tuning.words(variant)}" for variant in tuning.chosen)
     name = _sentence(phrases.label(tuned.name))
     alt = f"{name} by {phrases.listed(list(tuning.short.values()))}; chosen: {chosen}."
     caption = f"{name}, by which settings were chosen, on {tuning.seeds} which the comparison does not use."
-    return Picture("tuning", "tuning", alt, caption), figures.tuning(tuned)
+    return Picture("tuning", "tuning", alt, caption), partial(figures.tuning, tuned)
 
 
-def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[tuple[Picture, Figure]]:
+def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[Drawing]:
     """Further figures of a single variant: loss, learning rate, the network."""
-    loss = next((name for name in ("test_loss", *BESIDE) if name in report.metrics), None)
-    for name, measure in (("loss", loss), (RATE, RATE if RATE in report.epochs else None)):
-        if measure is not None:
-            alt = _sentence(f"{phrases.label(name)} by epoch.")
-            yield (
-                Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
-                figures.single_variant(subject, report.epochs, measure),
-            )
+    rate = [RATE] if RATE in report.epochs else []
+    for name, measure in (*(("loss", loss) for loss in _losses(report)), *((RATE, rate) for rate in rate)):
+        alt = _sentence(f"{phrases.label(name)} by epoch.")
+        yield (
+            Picture(name, "curves", alt, _sentence(f"{phrases.label(name)} by epoch, unsmoothed.")),
+            partial(figures.single_variant, subject, report.epochs, measure),
+        )
     if report.existing is not None:
         return  # what trained is unknown
     task = task_of(report.plan)
     if task.has_outline:
-        (config,) = report.plan.variants.values()
-        note = phrases.rehearsal(report.plan)
-        try:
-            figure = figures.network(task.outline(parse_config(task, config)), note)
-        except DataError as error:  # the width of the last layer depends on the data
-            figure = figures.text_figure(f"The network cannot be drawn without its data.\n{error}", note)
-        except ValidationError:
-            figure = figures.text_figure(
-                "The network cannot be drawn: this version of the task does not accept the configuration.", note
-            )
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
         caption = "Measured on the network itself: boxes are as high as their images, dark bands are blocks."
-        yield Picture("network", "network", alt, caption), figure
+        yield Picture("network", "network", alt, caption), partial(_network, report.plan, task)
 
 
-def panels(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics that learning curves show."""
-    names = dict.fromkeys([next(iter(metrics)), *BESIDE])
-    return {name: metrics[name] for name in names if name in metrics}
+def _network(plan: Plan, task: Task) -> Figure:
+    """The drawing of a single variant's network, or why there is none."""
+    (config,) = plan.variants.values()
+    note = phrases.rehearsal(plan)
+    try:
+        return figures.network(task.outline(parse_config(task, config)), note)
+    except DataError as error:  # the width of the last layer depends on the data
+        return figures.text_figure(f"The network cannot be drawn without its data.\n{error}", note)
+    except ValidationError:
+        return figures.text_figure(
+            "The network cannot be drawn: this version of the task does not accept the configuration.", note
+        )
+
+
+def _losses(report: ReportData) -> list[str]:
+    """The loss of a single variant's figure, if there is one."""
+    return [name for name in ("test_loss", *BESIDE) if name in report.metrics][:1]
+
+
+def panels(report: ReportData) -> dict[str, Metric]:
+    """The metrics that learning curves show: the first, the training loss, and those that are claimed."""
+    more = [name for name in report.tables if curved(report, name)]
+    names = dict.fromkeys([report.metric, *BESIDE, *more])
+    return {name: report.metrics[name] for name in names if name in report.metrics}
 
 
 def _sentence(text: str) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.look_levels import levels_for
 from harness.analysis.new_images import Pair, new_images
-from harness.analysis.verdicts import Judgement, Table, Verdict, judgement, table
+from harness.analysis.verdicts import Judgement, Table, Verdict, terms
+from harness.analysis.verdicts.looks import Looks
+from harness.analysis.verdicts.tables import tabulate
 from harness.errors import StoreError
 from harness.execution.consistency import inconsistencies
 from harness.execution.schedule import Counts, count_states, requested
-from harness.experiment.claims import ComparisonClaim, ContrastClaim
+from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
 from harness.reporting.pages.curve_data import curve_data
 from harness.reporting.pages.flags import flags
@@ -30,12 +32,16 @@ from harness.store.ledger.history import PlanLedger, plan_ledger
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, result_metrics
+from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.statistics import Crossed, Levels
     from harness.existing.results import ExistingResults
+
+
+POSITIONS = ("seed", "look", "epoch", "step")  # numbers of runs that are not results
 
 
 @dataclass(frozen=True)
@@ -58,13 +64,15 @@ class ReportData:
     store: Store | None  # None: of results that exist already
     plan: Plan
     metrics: Mapping[str, Metric]  # all that a result may hold; the first is the default of claims
+    declared: tuple[str, ...]  # those of the task itself
     records: Mapping[str, Record]  # of every planned run
     requested: tuple[PlannedRun, ...]  # by the looks so far; `counts`, `cost`, `last` and `complete` are about these
     counts: Counts
     runs: pd.DataFrame  # frames.runs_frame
     judgement: Judgement
     levels: Mapping[int, float]  # look [seeds] -> the level of its tests; intervals there are at 1 - level
-    tables: Mapping[str, Table]  # by metric: the first, then every other with a claimed comparison
+    looks: Looks  # which tabulate further metrics
+    tables: Mapping[str, Table]  # by metric: the first, then every other that is claimed
     images: Mapping[Pair, Crossed]  # intervals for new seeds and new images too, of the first metric, in percentage points
     images_missing: str  # why some of `images` are missing; empty if none is
     images_altered: tuple[str, ...]  # ids of runs whose predictions are not those that they finished with
@@ -137,6 +145,27 @@ class ReportData:
         return self.tables[self.metric]
 
     @cached_property
+    def exploratory(self) -> Mapping[str, Table]:
+        """The tables of the declared metrics that are not claimed, by metric, of those that were measured."""
+        rest = [name for name in self.declared if name not in self.tables]
+        return {name: tabulate(self.looks, name) for name in rest if measured(self.runs, name)}
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """The declared metrics without any value."""
+        rest = [name for name in self.declared if name not in self.tables and name not in self.exploratory]
+        return tuple(name for name in rest if not measured(self.epochs, name))
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Metric]:
+        """All numbers of the results that have a value: `metrics`, then those that are logged beside them."""
+        return {name: metric for name, metric in self.looks.terms.metrics.items() if measured(self.runs, name)}
+
+    def table_of(self, name: str) -> Table:
+        """The table of one of `numbers`."""
+        return self.tables.get(name) or tabulate(self.looks, name)
+
+    @cached_property
     def mixed(self) -> tuple[str, ...]:
         """`mixed` of the requested runs."""
         if self.store is None:
@@ -168,8 +197,9 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
     levels = levels_for(store, plan)
     wanted = requested(plan, records, levels)
     cases = CaseFiles(store)
-    found = judgement(plan, runs, levels, cases)
-    tables = {metric: table(plan, runs, metric, levels, cases) for metric in (first, *_compared(found.verdicts, first))}
+    looks = Looks(replace(terms(plan), metrics=_numbers(metrics, runs)), runs, levels, cases)
+    found = looks.judgement()
+    tables = {metric: tabulate(looks, metric) for metric in (first, *claimed(found.verdicts, first))}
     pairs, seeds = _pairs(plan, found.verdicts, tables[first]) if predictions else [], tables[first].seeds
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins, damaged = _origins(store, wanted, records)
@@ -180,12 +210,14 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
         store=store,
         plan=plan,
         metrics=metrics,
+        declared=tuple(task_of(plan).metrics),
         records=records,
         requested=wanted,
         counts=count_states(plan, records, runs=wanted),
         runs=runs,
         judgement=found,
         levels=_levels(plan, levels),
+        looks=looks,
         tables=tables,
         images=images.intervals,
         images_missing=images.missing,
@@ -228,11 +260,21 @@ def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
     return {look: series.level(look, plan.alpha) for look in plan.looks}
 
 
-def _compared(verdicts: Iterable[Verdict], first: str) -> list[str]:
-    """The metrics with claimed comparisons, except the first."""
-    claims = [verdict.claim for verdict in verdicts]
-    names = dict.fromkeys(claim.metric for claim in claims if isinstance(claim, ComparisonClaim | ContrastClaim))
+def claimed(verdicts: Iterable[Verdict], first: str) -> list[str]:
+    """The metrics of claims, except the first."""
+    names = dict.fromkeys(verdict.claim.metric for verdict in verdicts)
     return [name for name in names if name != first]
+
+
+def measured(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a run or an epoch of `frame` has a value of a metric that can be calculated with."""
+    return name in frame and bool((frame[name].abs() <= LARGEST).any())
+
+
+def _numbers(metrics: Mapping[str, Metric], runs: pd.DataFrame) -> dict[str, Metric]:
+    """`metrics`, and the other numbers of results, of which neither unit nor better direction is known."""
+    others = [str(name) for name, kind in runs.dtypes.items() if kind.kind in "iuf" and name not in (*metrics, *POSITIONS)]
+    return {**metrics, **dict.fromkeys(others, Metric("", "maximize"))}
 
 
 def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pair]:

@@ -29,6 +29,7 @@ from harness.store.atomic import exists
 from harness.store.frame_cache import load_tables
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, Task, result_metrics
+from harness.tasks.results import is_usable
 
 # Stage of confirmation. none: the search has no `confirm`; waiting: not started; nothing: the search is over without a completed
 # trial; top: the best trials are being trained on fresh seeds; lost: none of them has a mean there; base: the winner is the base
@@ -236,6 +237,6 @@ def _fresh(plan: Plan, records: Mapping[str, Record], label: str, metric: str) -
     for run in plan.runs:
         record = records[run.id]
         value = record.metrics.get(metric, math.nan)
-        if run.variant == label and record.state == "completed" and math.isfinite(value):
+        if run.variant == label and record.state == "completed" and is_usable(value):
             found.append((value, run.id))
     return SeedValues(tuple(value for value, _ in found), tuple(run_id for _, run_id in found))

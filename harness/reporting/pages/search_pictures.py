@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 from harness.reporting import figures, phrases
-from harness.reporting.pages.pictures import Picture
+from harness.reporting.pages.pictures import Drawing, Picture
 from harness.reporting.pages.search_data import SearchReportData
 from harness.search.trials import front
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SECTIONS = ("main", "importance", "slices", "parallel", "pareto")
 
 
-def draw(report: SearchReportData) -> Iterator[tuple[Picture, Figure]]:
-    """Every picture, with its figure."""
+def draw(report: SearchReportData) -> Iterator[Drawing]:
+    """Every picture, with what draws it."""
     subject, study = replace(report.subject, importances=report.importances), report.study
     name = phrases.label(study.metric)
-    yield Picture("main", "main", _main_alt(report), _main_caption(report)), figures.history(subject)
+    yield Picture("main", "main", _main_alt(report), _main_caption(report)), partial(figures.history, subject)
     if subject.importances:
         parts = [
             f"{phrases.label(objective)}: {', '.join(f'{parameter} {share:.2f}' for parameter, share in shares.items())}"
             for objective, shares in subject.importances.items()
         ]
         caption = "PED-ANOVA: how far the values of the best tenth of the completed trials differ from those of all."
-        yield Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption), figures.importance(subject)
+        yield (
+            Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption),
+            partial(figures.importance, subject),
+        )
     if not subject.completed:
         return
     alt = f"{_capital(name)} against each of {phrases.plural(len(study.space), 'parameter')}."
     caption = "Each parameter alone; the others vary from dot to dot, and the sampler tried more values where results were good."
-    yield Picture("slices", "slices", alt, caption), figures.slices(subject)
+    yield Picture("slices", "slices", alt, caption), partial(figures.slices, subject)
     alt = f"A line for each completed trial through its parameters to its {name}."
     caption = f"Parameters from their least to their largest value, options in order, and the resulting {name}."
-    yield Picture("parallel", "parallel", alt, caption), figures.parallel(subject)
+    yield Picture("parallel", "parallel", alt, caption), partial(figures.parallel, subject)
     if len(study.objectives) > 1:
         members = phrases.listed([str(trial.number) for trial in front(study, subject.completed)])
         caption = "No other trial is better than those of the front in one objective without being worse in another."
-        yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), figures.pareto(subject)
+        yield Picture("pareto", "pareto", f"Pareto front: trials {members}.", caption), partial(figures.pareto, subject)
 
 
 def _main_alt(report: SearchReportData) -> str:
@@ -50,7 +50,7 @@ def _main_alt(report: SearchReportData) -> str:
     if best is None:
         return "Nothing to draw: no trial has completed yet."
     text = f"Best so far by trial, ending at trial {best.number} with {phrases.number(subject.value(best), places)}"
-    by_number = {trial.number: trial for trial in subject.completed}
+    by_number = {trial.number: trial for trial in subject.trials}
     fresh_means = []
     for number, fresh in confirmed.top.items():
         if fresh.values:

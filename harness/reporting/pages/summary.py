@@ -80,6 +80,12 @@ def unclaimed(report: ReportData) -> str:
     return " ".join([known, "The differences below are exploratory.", *phrases.to_claim(report.existing)])
 
 
+def unmeasured(report: ReportData) -> str:
+    """Names the declared metrics without any value; empty if each has one."""
+    names = [phrases.label(name) for name in report.unmeasured]
+    return f"Not measured: {phrases.listed(names)}." if names else ""
+
+
 def run_counts(report: ReportData) -> str:
     """Runs by state, without empty states."""
     counts = report.counts

@@ -18,6 +18,7 @@ from harness.reporting.phrases.trials import tuned_edges
 from harness.store.atomic import is_file
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
+from harness.tasks.results import is_usable
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,10 @@ class Tuning:
         return max(group, key=value)
 
     def _value(self, run: PlannedRun) -> float:
-        """The metric of a completed run; NaN without a finite value."""
+        """The metric of a completed run; NaN without a usable value."""
         record = self.records[run.id]
         value = record.metrics.get(self.selection.metric, math.nan) if record.state == "completed" else math.nan
-        return value if math.isfinite(value) else math.nan
+        return value if is_usable(value) else math.nan
 
     @property
     def seeds(self) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from harness.analysis.verdicts.document import as_measured
 from harness.analysis.verdicts.model import Estimate, Interval
 from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, ThresholdClaim
-from harness.reporting.phrases.numbers import coverage, decimals, difference_unit, figure, label, signed
+from harness.reporting.phrases.numbers import coverage, decimals, difference_unit, figure, fixed, label, signed
 from harness.tasks.protocol import Metric
 
 
@@ -29,7 +29,7 @@ def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
     """`[+0.21, +0.45]`; of values instead of differences `[86.90, 87.30]`; empty without bounds."""
     if bounds is None or any(map(math.isnan, bounds)):
         return ""
-    low, high = (signed(bound, places) if sign else f"{bound:,.{places}f}" for bound in bounds)
+    low, high = (signed(bound, places) if sign else fixed(bound, places) for bound in bounds)
     return f"[{low}, {high}]"
 
 
@@ -74,12 +74,12 @@ class EstimateText:
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
             low, high = (f"{self.scale * bound:.3g}" for bound in self.bounds or ())
         else:
-            low, high = (f"{bound:,.{self.places}f}" for bound in self.bounds or ())
+            low, high = (fixed(bound, self.places) for bound in self.bounds or ())
         return f"{low} to {high}"
 
     def size(self) -> str:
         """The absolute value with its unit: `0.33 pp`."""
-        return f"{abs(self.mean):,.{self.places}f} {self.unit}".rstrip()
+        return f"{fixed(abs(self.mean), self.places)} {self.unit}".rstrip()
 
     def by(self) -> str:
         """`better by 0.33 pp`; in a line `better by 0.33 pp [+0.21, +0.45]`."""
@@ -100,7 +100,7 @@ class EstimateText:
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
             return f"{self.scale * self.mean:.3g} {self.brackets}".rstrip()
         if isinstance(self.claim, ThresholdClaim):
-            return f"{self.mean:,.{self.places}f} {self.brackets}".rstrip()
+            return f"{fixed(self.mean, self.places)} {self.brackets}".rstrip()
         return f"{signed(self.mean, self.places)} {self.brackets}".rstrip()
 
     def with_interval(self, wording: str) -> str:
@@ -131,7 +131,7 @@ class EstimateText:
             bound = f", {label(claim.kind)} {figure(claim.value)}"
         else:
             bound = f", against {figure(claim.value)}"
-        reached = f"reaches {self.mean:,.{self.places}f} {self.unit}".rstrip() + bound
+        reached = f"reaches {fixed(self.mean, self.places)} {self.unit}".rstrip() + bound
         return f"{reached}: {self.brackets}" if self.brackets else reached
 
     def slope(self, claim: DeclineClaim | ProportionClaim) -> str:

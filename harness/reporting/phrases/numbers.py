@@ -6,13 +6,24 @@ import math
 from collections.abc import Iterable, Sequence
 
 from harness.tasks.protocol import Metric
+from harness.tasks.results import LARGEST
 
 NOTHING = "·"
+MOST_PLACES = 8
+MANY_DIGITS = 1e15  # from here on numbers have an exponent, and below 1e-5 where no number of a column is larger
 
 
 def count(number: float) -> str:
     """Thousands separated: 4903082 -> 4,903,082."""
-    return f"{number:,.0f}"
+    return f"{number:,.0f}" if abs(number) < MANY_DIGITS else f"{number:.3e}"
+
+
+def fixed(value: float, places: int, sign: str = "") -> str:
+    """A number with thousands separators and `places` decimals, or with an exponent: 1.700e+75. `sign`: of the format."""
+    tiny = places >= MOST_PLACES and 0 < abs(value) < 1e-5
+    if tiny or MANY_DIGITS <= abs(value) < math.inf:
+        return f"{value:{sign}.3e}"
+    return f"{value:{sign},.{places}f}"
 
 
 def plural(number: int, noun: str) -> str:
@@ -56,23 +67,23 @@ def decimals(values: Iterable[float], metric: Metric) -> int:
         return 2
     if metric.exact:
         return 0
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return 3 if largest == 0 else min(max(3 - math.floor(math.log10(largest)), 0), 8)
+    largest = max((abs(value) for value in values if abs(value) < MANY_DIGITS), default=0.0)
+    return 3 if largest == 0 else min(max(3 - math.floor(math.log10(largest)), 0), MOST_PLACES)
 
 
 def number(value: float, places: int) -> str:
     """A value with thousands separators; NOTHING for NaN."""
-    return NOTHING if math.isnan(value) else f"{value:,.{places}f}"
+    return NOTHING if math.isnan(value) else fixed(value, places)
 
 
 def spread(mean: float, sd: float, places: int) -> str:
     """`93.04 ± 0.15`; without ± where `sd` is NaN."""
-    return number(mean, places) if math.isnan(sd) else f"{number(mean, places)} ± {sd:,.{places}f}"
+    return number(mean, places) if math.isnan(sd) else f"{number(mean, places)} ± {fixed(sd, places)}"
 
 
 def signed(value: float, places: int) -> str:
     """A difference with its sign; empty for NaN."""
-    return "" if math.isnan(value) else f"{value:+z,.{places}f}"
+    return "" if math.isnan(value) else fixed(value, places, "+z")
 
 
 def figure(value: float) -> str:
@@ -91,6 +102,12 @@ def coverage(level: float) -> str:
     if 0 < level < 5e-4:
         return f"{percent:.{1 - math.floor(math.log10(100 * level))}f} %"
     return f"{percent:.4g} %"
+
+
+def nothing_drawn(name: str, values: Iterable[float]) -> str:
+    """Why none of the values of the metric `name` can be drawn."""
+    beyond = any(abs(value) > LARGEST for value in values)  # False for NaN
+    return f"every {name} is infinite or beyond 1e75, too large to draw" if beyond else f"no {name} measured"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

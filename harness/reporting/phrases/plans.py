@@ -136,12 +136,11 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
     parts = [f"the first {table.seeds} of {seeds(plan)} seeds"] if table.seeds < seeds(plan) else []
     parts += [later] if (later := added_seeds(plan, table)) else []
     compared = [row for row in table.rows if row.over is not None]
-    others = [row for row in compared if row.over != plan.baseline]
     over_cases = [row for row in compared if row.cases]
     unpaired = any(row.runs for row in compared)
     how = "paired by seed" if len(over_cases) < len(compared) else "paired by case"
     how = "unpaired (Welch's t test)" if unpaired else how
-    parts += [f"{how}{', ' if others else ''}{', '.join(f'{row.variant} with {row.over}' for row in others)}"]
+    parts.append(how)
     if over_cases:
         which = f" of {', '.join(row.variant for row in over_cases)}" if len(over_cases) < len(compared) else ""
         parts.append(f"n counts cases{which}")

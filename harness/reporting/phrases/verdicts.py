@@ -49,7 +49,7 @@ UNTESTED: Mapping[str, str] = {
 }
 AGAINST = "p against"
 BOUNDS = ("no_gain", "no_loss")
-LOST = ("failed: ", "diverged: ", "not measured: ")
+LOST = ("failed: ", "diverged: ", "not measured: ", f"{model.OUT_OF_RANGE}: ")
 
 
 def deciding_p(row: Estimate, alpha: float) -> tuple[str, float]:

@@ -67,6 +67,11 @@ class ClaimResult:
         return self.verdict.verdict
 
     @property
+    def metric(self) -> str:
+        """The label of the metric that is claimed."""
+        return phrases.label(self.verdict.claim.metric)
+
+    @property
     def retrospective(self) -> bool:
         """Whether some of its results were known when it was written."""
         return self.verdict.retrospective

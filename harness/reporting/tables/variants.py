@@ -33,6 +33,14 @@ def variant_tables(report: ReportData) -> list[DisplayTable]:
     ]
 
 
+def exploratory_tables(report: ReportData) -> list[DisplayTable]:
+    """One table per declared metric that is not claimed."""
+    return [
+        variant_table(report.plan, report.records, table, report.metrics[name], exploratory=True)
+        for name, table in report.exploratory.items()
+    ]
+
+
 def variant_table(
     plan: Plan,
     records: Mapping[str, Record],
@@ -41,12 +49,15 @@ def variant_table(
     *,
     settings: Mapping[str, str] | None = None,
     requested: Sequence[PlannedRun] = (),
+    exploratory: bool = False,
 ) -> DisplayTable:
     """A row per variant: n, mean ± sd, and from the first look on the difference with its interval and p.
 
-    `settings`: what each variant was tuned to. `requested` runs add parameters, time and failures.
+    `settings`: what each variant was tuned to. `requested` runs add parameters, time and failures. `exploratory`: of a metric
+    that is not claimed, so that no row has a p; without the ids of runs.
     """
-    rows, sources, variants = table.rows, Sources(plan, records), list(plan.variants)
+    # Of many exploratory metrics the ids would be most of a page.
+    rows, sources, variants = table.rows, Sources(plan, {} if exploratory else records), list(plan.variants)
     bounds = [bound for row in rows for bound in row.interval or ()]
     places = phrases.decimals([*(row.mean for row in rows), *bounds], metric)
     own = {row.variant: sources.of(row.variant, row.seeds or table.seeds) for row in rows}
@@ -66,10 +77,12 @@ def variant_table(
             intervals.append(Cell(phrases.interval(row.interval, places), both, finite(row.difference)))
             exploratory = row.over is not None and not row.claimed
             p_values.append(Cell(notes=("exploratory",)) if exploratory else Cell(phrases.p_value(row.p), both, finite(row.p)))
+        if {row.over for row in rows} - {None} != {plan.baseline}:
+            columns.append(Column("against", holds="labels", cells=[Cell(row.over or "") for row in rows]))
         columns += [
             Column("difference", "right", unit=phrases.difference_unit(metric.unit), cells=differences),
             Column(phrases.confidence(table.level), "right", holds="intervals", cells=intervals),
-            Column("p", "right", cells=p_values, optional=True),
+            *([] if exploratory else [Column("p", "right", cells=p_values, optional=True)]),
         ]
     columns += _costs(table, records, own, requested) if requested else []
     targets = [(f"#runs-{variants.index(row.variant)}", f"runs of {row.variant}") for row in rows]
@@ -79,7 +92,7 @@ def variant_table(
         stored = not isinstance(plan, ExistingPlan)
         runs = [Cell(links=run_links([run for run in requested if run.variant == row.variant], stored=stored)) for row in rows]
         columns.append(Column("runs by seed", cells=runs, formats=("markdown",)))
-    title = f"{phrases.label(table.metric).capitalize()} by variant"
+    title = f"{phrases.label(table.metric).capitalize()} by variant{', exploratory' if exploratory else ''}"
     return DisplayTable(columns, title, phrases.table_note(plan, table, metric.unit))
 
 
@@ -91,8 +104,7 @@ def _behind(sources: Sources, row: Row, table: Table) -> tuple[str, ...]:
 def _notes(row: Row, plan: Plan, table: Table) -> tuple[str, ...]:
     if row.variant == plan.baseline and len(plan.variants) > 1:
         return ("baseline",)
-    against = f"against {row.over}" if row.over and row.over != plan.baseline else ""
-    return tuple(filter(None, (against, phrases.earlier_look(row, table))))
+    return tuple(filter(None, (phrases.earlier_look(row, table),)))
 
 
 def _costs(
@@ -137,7 +149,7 @@ def trust_table(report: ReportData) -> DisplayTable | None:
     columns = [
         Column("variant", cells=[Cell(row.variant, notes=marks(row)) for row in table.rows]),
         Column(f"sd over {'runs' if any(row.runs for row in table.rows) else 'seeds'}", "right", unit=unit, cells=spread),
-        Column("against", cells=over, optional=True, formats=("html",)),
+        Column("against", cells=over, optional=True, formats=REPORTS),
         Column("seed correlation", "right", cells=correlation, optional=True),
         Column(
             f"new {'runs' if any(row.runs for row in table.rows) else 'seeds'}, {level}",

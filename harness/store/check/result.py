@@ -110,13 +110,16 @@ def totals_of(columns: Mapping[str, NDArray[Any]], rows: int, metric: str) -> di
     timed = np.isfinite(speeds) & np.isfinite(seconds) & (seconds != 0)
     weight = float(seconds[timed].sum())
     peaks = peaks[np.isfinite(peaks)]
-    changes = np.diff(column(metric)[-1 - rows // 4 :])
-    changes = changes[np.isfinite(changes)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        changes = np.diff(column(metric)[-1 - rows // 4 :])
+        changes = changes[np.isfinite(changes)]
+        scale = float(np.abs(changes).max(initial=0.0)) or 1.0  # squares of the largest numbers would overflow
+        deviation = scale * float((changes / scale).std(ddof=1)) if changes.size >= 2 else math.nan
     return {
         "train_seconds": float(seconds[np.isfinite(seconds)].sum()),
         "samples_per_second": float((speeds[timed] * seconds[timed]).sum()) / weight if weight else None,
         "peak_memory_bytes": float(peaks.max()) if peaks.size else None,
-        **({f"{metric}{FLUCTUATION}": float(changes.std(ddof=1)) if changes.size >= 2 else None} if metric else {}),
+        **({f"{metric}{FLUCTUATION}": deviation if math.isfinite(deviation) else None} if metric else {}),
     }
 
 

@@ -119,7 +119,7 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
-    texts = list(figure.texts)
+    texts = [*figure.texts, *(text for legend in figure.legends for text in (legend.get_title(), *legend.get_texts()))]
     for axis in figure.axes:
         texts += [*axis.texts, axis.xaxis.label, axis.yaxis.label]
         for scale in (axis.xaxis, axis.yaxis):  # ticks beyond the limits exist, but are not drawn

@@ -13,9 +13,11 @@ import pytest
 from examples import ACCURACY
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from subjects import overlapping
 
 from harness.reporting.figures import curves, save
-from harness.reporting.figures.curves import MOST_LINES, MOST_VARIANTS, legend_layout
+from harness.reporting.figures.curves import LABELS, MOST_LINES, MOST_VARIANTS
+from harness.reporting.figures.legend import MOST_ROWS, legend_layout
 from harness.reporting.figures.style import COLOURS, line_styles
 from harness.tasks.protocol import Metric
 
@@ -54,7 +56,7 @@ def words(figure: Figure) -> str:
     """Everything written in the panels, above and below."""
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
     legends = [text.get_text() for legend in figure.legends for text in (legend.get_title(), *legend.get_texts())]
-    return " | ".join([*texts, *legends, figure.get_suptitle()])
+    return " | ".join([*texts, *legends, *(text.get_text() for text in figure.texts)])
 
 
 def test_a_panel_a_metric_with_units_and_a_line_a_seed_and_mean() -> None:
@@ -68,8 +70,9 @@ def test_a_panel_a_metric_with_units_and_a_line_a_seed_and_mean() -> None:
     ]
 
 
-def test_the_legend_lies_outside_the_panels() -> None:
-    figure = curves(epochs({(variant, 0): 3 for variant in VARIANTS}), ACCURACY, VARIANTS)
+def test_the_legend_of_many_variants_lies_outside_the_panels() -> None:
+    names = tuple(f"v{place}" for place in range(LABELS + 1))
+    figure = curves(epochs({(variant, 0): 3 for variant in names}), ACCURACY, names)
     figure.canvas.draw()
     below = figure.legends[0].get_window_extent().y1
     assert all(axis.get_tightbbox().y0 >= below for axis in figure.axes)
@@ -114,12 +117,15 @@ def test_a_single_epoch_is_visible() -> None:
     [
         (epochs({}), "no epoch has finished yet"),
         (epochs({("relu", 0): 2}).assign(test_accuracy=math.nan), "no test accuracy measured"),
-        (epochs({("relu", 0): 2}).assign(test_accuracy=math.inf), "no test accuracy measured"),
+        (
+            epochs({("relu", 0): 2}).assign(test_accuracy=math.inf),
+            "every test accuracy is infinite or beyond 1e75, too large to draw",
+        ),
         (epochs({("relu", 0): 2}).drop(columns="test_accuracy"), "no test accuracy measured"),
     ],
 )
 def test_a_panel_without_numbers_says_so(frame: pd.DataFrame, said: str) -> None:
-    assert said in words(curves(frame, ACCURACY, VARIANTS))
+    assert said in words(curves(frame, ACCURACY, VARIANTS)).replace("\n", " ")
 
 
 def test_all_runs_failed_is_drawn_as_crosses_alone() -> None:
@@ -159,11 +165,12 @@ LONG = tuple("W" * 40 + f"m{place}" + "b" * 40 for place in range(3))
 
 
 @pytest.mark.parametrize("metrics", [{"test_accuracy": ACCURACY["test_accuracy"]}, ACCURACY])
-@pytest.mark.parametrize("variants", [tuple(f"v{place}" for place in range(13)), LONG])
+@pytest.mark.parametrize("variants", [tuple(f"v{place}" for place in range(20)), LONG])
 def test_the_whole_legend_lies_inside_the_figure(metrics: dict[str, Metric], variants: tuple[str, ...]) -> None:
     frame = epochs({(variant, seed): 2 for variant in variants for seed in range(2)}, broken=((variants[0], 1),))
     figure = curves(frame, metrics, variants, note=f"REHEARSAL: {'--set training.epochs=2 ' * 4}, not evidence")
     figure.canvas.draw()
+    assert overlapping(figure) == []
     (legend,) = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]
     assert len(set(entries)) == len(variants)
@@ -184,6 +191,26 @@ def test_long_labels_get_fewer_columns_and_are_cut_in_the_middle() -> None:
     assert (columns, max(map(len, shown))) == (1, 16)
     assert [label[-3:] for label in shown] == ["elu", "elu"]
     assert shown[0] != shown[1]
+
+
+def test_a_legend_of_many_long_labels_has_several_columns() -> None:
+    labels = [f"{'label ' * 20}{place}" for place in range(3 * MOST_ROWS)]
+    shown, columns = legend_layout(labels, 120, 6, 2, len)
+    assert columns == 3
+    assert len(set(shown)) == len(labels)
+    assert max(map(len, shown)) <= 40 - 6
+
+
+def test_few_short_labels_stand_at_the_ends_of_their_lines() -> None:
+    names = tuple(f"variant {place}" for place in range(9))
+    figure = curves(epochs({(name, seed): 3 for name in names for seed in range(2)}), ACCURACY, names)
+    assert overlapping(figure) == []
+    assert not figure.legends
+    first = figure.axes[0]
+    labels = [text for text in first.texts if text.get_text()]
+    assert {text.get_text() for text in labels} == set(names)
+    markers = {line.get_marker(): line.get_color() for line in first.lines if list(line.get_xdata()) == [1.085]}
+    assert markers == {line.marker: line.colour for line in line_styles(names).values()}
 
 
 def test_hundreds_of_variants_and_seeds_are_the_first_of_them() -> None:

@@ -83,7 +83,7 @@ def test_every_link_leads_somewhere(store: Store) -> None:
 def test_the_verdict_comes_before_all_else(store: Store) -> None:
     lines = page_of(store).splitlines()
     assert lines[0] == "# Which toy walks best?"
-    assert lines[2].startswith("1. **INCONCLUSIVE** better improves on base: ")
+    assert lines[2].startswith("1. **INCONCLUSIVE** better improves on base (score): ")
 
 
 @pytest.mark.usefixtures("toys")
@@ -147,7 +147,7 @@ def test_the_page_and_its_markdown_say_the_same_of_trust(store: Store) -> None:
 def test_a_plan_whose_runs_all_failed_has_a_report_that_says_so(store: Store) -> None:
     planned(store, {"base": ["failed"] * 3, "better": ["failed"] * 3}, [comparison("improves", "better")], (3,))
     page = page_of(store, "activations")
-    assert "1. **INCONCLUSIVE** better improves on base: " in page
+    assert "1. **INCONCLUSIVE** better improves on base (test accuracy): " in page
     assert "- 6 of 6 runs failed: base seed 0, better seed 0, base seed 1, 3 more." in page
 
 
@@ -170,7 +170,7 @@ def test_claims_changed_after_runs_stand_above_those_registered(store: Store, to
         "> **FILE CHANGED AFTER RUNS HAD STARTED: registered as below; the file now has: 1. better is worse than base (" in page
     )
     assert "margin 1 (registered: 0.5)**" in page
-    assert ". Registered before any of its results was known.\n" in page.partition("### 1. better improves on base")[2]
+    assert ". Registered before any of its results was known.\n" in page.partition("### 1. better improves on base (score)")[2]
     assert "known when this claim was added to the file" in page.partition("### 2. better is worse than base")[2]
     assert "> **RETROSPECTIVE: claim 2: 6 of 6 results were known when this claim was added to the file" in page
 
