@@ -75,8 +75,8 @@ def variant_table(
             both = _behind(sources, row, table)
             differences.append(Cell(phrases.signed(row.difference, places), both, finite(row.difference)))
             intervals.append(Cell(phrases.interval(row.interval, places), both, finite(row.difference)))
-            exploratory = row.over is not None and not row.claimed
-            p_values.append(Cell(notes=("exploratory",)) if exploratory else Cell(phrases.p_value(row.p), both, finite(row.p)))
+            unclaimed = row.over is not None and not row.claimed
+            p_values.append(Cell(notes=("exploratory",)) if unclaimed else Cell(phrases.p_value(row.p), both, finite(row.p)))
         if {row.over for row in rows} - {None} != {plan.baseline}:
             columns.append(Column("against", holds="labels", cells=[Cell(row.over or "") for row in rows]))
         columns += [
