@@ -64,7 +64,7 @@ def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> N
 
 def test_the_live_view_has_no_open_places_for_variants_whose_claims_are_closed(store: Store) -> None:
     claims = [comparison(label, over="relu") for label in ("fast", "slow")]
-    plan = images_plan(("relu", "fast", "slow"), looks=(3, 5), seeds=5, claims=claims, drops_decided=True)
+    plan = images_plan(("relu", "fast", "slow"), looks=(3, 5, 10), seeds=10, claims=claims, drops_decided=True)
     effects = {"relu": (0.0, 0.0, 0.0), "fast": (3.0, 3.01, 3.02), "slow": (0.4, 0.1, 0.5)}
     records = {run.id: Record(run.id, "pending") for run in plan.runs}
     for run in plan.runs:
