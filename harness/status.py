@@ -111,7 +111,7 @@ def _show_one(store: Store, name: str, as_json: bool) -> None:
 
 def _show_search(store: Store, study: Study, as_json: bool) -> None:
     from harness.errors import InputError
-    from harness.launch.outcome import confirmed
+    from harness.launch.search_outcome import confirmed
     from harness.slurm.job_status import submitted
     from harness.terminal import json_output, shell
     from harness.terminal import queue as jobs

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.execution.options import WorkerOptions
     from harness.experiment import Experiment
     from harness.experiment.study import Study
-    from harness.launch.outcome import SearchOutcome
+    from harness.launch.search_outcome import SearchOutcome
 
 
 def study_of(experiment: Experiment, device: choices.Device = "auto", trials: int | None = None) -> Study:

@@ -14,8 +14,9 @@ from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study, task_of
-from harness.launch.outcome import PlanOutcome, SearchOutcome, exit_code
+from harness.launch.outcome import PlanOutcome, exit_code
 from harness.launch.plan_supervisor import options_of_next_stage, supervise_plan
+from harness.launch.search_outcome import SearchOutcome
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, study_target
 from harness.reporting.pages import write_report

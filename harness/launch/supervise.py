@@ -74,10 +74,12 @@ def supervise(
                 with patience.waiting_up_to(0.0):  # the children must still be looked after
                     state = work.read()
                     view.update(state)
-                    if report is not None:
+                    if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
+        if pool.asked_to_stop:
+            view.stopping()
         state = work.read_whole()
         view.update(state)
     return state, pool

@@ -29,9 +29,10 @@ from harness.tasks.command.task import command_task
 from harness.tasks.protocol import Metric, Task, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
-from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
 from harness.terminal.time_basis import TimeBasis, time_basis
 from harness.terminal.versions import code_lines
+from harness.terminal.wrapping import printable
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -25,9 +25,10 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from harness.common.shared_files import SharedFile
-from harness.terminal.live_footer import STOPPING, Footer
+from harness.terminal.live_footer import STOPPING, Footer, Phase
 from harness.terminal.shell import console as make_console
-from harness.terminal.tables import printable, styled
+from harness.terminal.tables import styled
+from harness.terminal.wrapping import printable
 
 LOG_LINES = 5
 HEARTBEAT_S = 300.0  # between summaries where there is no terminal
@@ -63,7 +64,7 @@ class Rows(Protocol[State_contra]):
     def body(self, width: int, height: int) -> Sequence[RenderableType]:
         """What trains, as of the last update, in at most `height` lines of at most `width` cells."""
 
-    def footer(self, elapsed: float, stop_requested: bool) -> Footer:
+    def footer(self, elapsed: float) -> Footer:
         """The progress in numbers after `elapsed` seconds."""
 
     def now(self) -> list[str]:
@@ -84,7 +85,7 @@ class Progress(Generic[State]):
     def __init__(self, rows: Rows[State], console: Console, clock: Callable[[], float]) -> None:
         self.rows, self.console, self.clock = rows, console, clock
         self.began = self.told = clock()
-        self.stop_requested = False
+        self.phase: Phase = "training"
 
     def __enter__(self) -> Self:
         self._print(*self.rows.introduction(), self._where())
@@ -101,13 +102,13 @@ class Progress(Generic[State]):
 
     def stopping(self) -> None:
         """Say, once, that the workers are stopping."""
-        if not self.stop_requested:
-            self.stop_requested = True
+        if self.phase == "training":
+            self.phase = "stopping"
             self._print_stopping()
 
     def footer(self) -> Footer:
         """The progress in numbers."""
-        return self.rows.footer(self.clock() - self.began, self.stop_requested)
+        return replace(self.rows.footer(self.clock() - self.began), phase=self.phase)
 
     def _show_state(self) -> None:
         now = self.clock()
@@ -148,6 +149,8 @@ class Live(Progress[State]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.phase = "over"
+        self._draw()
         self.live.stop()
 
     def update(self, state: State) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from harness.reporting import phrases
-from harness.terminal.tables import INDENT, printable, styled
+from harness.terminal.tables import INDENT, styled
+from harness.terminal.wrapping import printable, wrap_parts
 
+Phase = Literal["training", "stopping", "over"]
 KEPT = "Ctrl-C keeps everything"
 STOPPING = "stopping: finishing the current step, writing checkpoints"
+HINTS: Mapping[Phase, str] = {"training": KEPT, "stopping": STOPPING, "over": ""}
 LOG_WIDTH = 160  # characters of a line in a log, if its first entry is not longer
 LABEL_IN_LOG = 40  # cells of a name in such a line
 BETWEEN = " · "
@@ -35,17 +37,16 @@ class Footer:
     devices: str  # 4.1 GPU h spent, at most 60 to come
     note: str  # steps in training
     address: str  # of the report
-    stopping: bool = False
+    phase: Phase = "training"
 
     def lines(self, width: int, most: int) -> list[Text]:
         """At most `most` lines of at most `width` cells. Where they are too few, the facts that matter least are left out."""
-        hint = STOPPING if self.stopping else KEPT if self.states or self.left else ""  # nothing is left to be kept at the end
-        time = [self.elapsed, *([] if self.stopping else [self.left]), self.speed, self.devices]
+        time = [self.elapsed, self.left if self.phase == "training" else "", self.speed, self.devices]
         groups = [
             [self.done, self.later, self.states, self.outcomes, self.best, self.look],
             time,
             [self.note],
-            [self.address, hint],
+            [self.address, HINTS[self.phase]],
         ]
         least = [
             self.speed,
@@ -62,7 +63,7 @@ class Footer:
         dropped: set[str] = set()
         while True:
             kept = [[part for part in group if part and part not in dropped] for group in groups]
-            found = [line for group in kept for line in wrapped(group, width - INDENT, BETWEEN)]
+            found = [line for group in kept for line in wrap_parts(group, width - INDENT, BETWEEN)]
             if len(found) <= most or not least:
                 return [styled(" " * INDENT, line) for line in found[:most]]
             dropped.add(least.pop(0))
@@ -79,31 +80,6 @@ class Footer:
             named.append(each)
         named += _more(len(now) - len(named))
         return [numbers, f"training: {BETWEEN.join(named)}"] if named else [numbers]
-
-
-def wrapped(parts: Sequence[str], width: int, between: str = ", ") -> list[str]:
-    """The parts in as few lines of at most `width` cells as possible; a part that is wider than a line is broken."""
-    mark = between.rstrip() if between.startswith(",") else ""  # at the end of a line
-    lines: list[str] = []
-    is_broken = False
-    for part in map(printable, filter(None, parts)):
-        if lines and not is_broken and cell_len(lines[-1] + between + part + mark) <= width:
-            lines[-1] += between + part
-            continue
-        lines[-1:] = [lines[-1] + mark] if lines else []
-        found = folded(part, width - len(mark))
-        is_broken = len(found) > 1
-        lines += found
-    return lines
-
-
-def folded(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken behind commas or else at spaces where there are any."""
-    if cell_len(text) <= width:
-        return [text]
-    if len(parts := text.split(", ")) > 1:
-        return wrapped(parts, width)
-    return [line.plain.rstrip() for line in Text(text).wrap(Console(width=width), max(1, width), overflow="fold")]
 
 
 def short(label: str) -> str:

@@ -10,9 +10,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from harness.reporting import phrases
-from harness.terminal.live_footer import folded, wrapped
-from harness.terminal.tables import GAP, INDENT, STYLES, printable, styled
+from harness.terminal.tables import GAP, INDENT, STYLES, styled
 from harness.terminal.training import Now
+from harness.terminal.wrapping import printable, wrap_part, wrap_parts
 
 LEAST_ROOM = 26  # cells for the last column of a row; with less, each variant is a block
 MARGIN = " " * INDENT
@@ -84,7 +84,7 @@ def _groups(variants: Mapping[str, int], width: int) -> list[Text]:
     counted = [f"{variants[name]:,d} {name}" for name in present]
     if present:
         counted[0] = f"{phrases.plural(variants[present[0]], 'variant')} {present[0]}"
-    return [styled(MARGIN, line) for line in wrapped(counted, width - INDENT)]
+    return [styled(MARGIN, line) for line in wrap_parts(counted, width - INDENT)]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Rows:
         start = f"{MARGIN}{label}{' ' * (self.label - cell_len(label) + GAP)}{variant.count:>{self.count}}{' ' * GAP}"
         room, found = self.width - cell_len(start), []
         for parts in variant.texts():
-            for line in wrapped(parts, room):
+            for line in wrap_parts(parts, room):
                 found.append(styled(start, *coloured(line)))
                 start = " " * cell_len(start)
         return found
@@ -137,8 +137,8 @@ class _Blocks:
         if not variant.now and cell_len("   ".join([*head, ", ".join(texts[0] if texts else [])])) <= room:
             head, texts = [*head, *([", ".join(texts[0])] if texts else [])], []
         top = "   ".join(head)
-        lines = [top] if cell_len(top) <= room else [*folded(head[0], room), f"  {done}"]
-        lines += [f"  {line}" for parts in texts for line in wrapped(parts, room - 2)]
+        lines = [top] if cell_len(top) <= room else [*wrap_part(head[0], room), f"  {done}"]
+        lines += [f"  {line}" for parts in texts for line in wrap_parts(parts, room - 2)]
         return [styled(MARGIN, *coloured(line)) for line in lines]
 
 

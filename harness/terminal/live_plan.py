@@ -24,12 +24,13 @@ from harness.terminal import live
 from harness.terminal.choices import settings
 from harness.terminal.dry_run import heading, marked, starred
 from harness.terminal.live import Event, Progress, counter, last_lines
-from harness.terminal.live_footer import Footer, short, wrapped
+from harness.terminal.live_footer import LABEL_IN_LOG, Footer, short
 from harness.terminal.live_grid import STATES, live_value, run_cells
 from harness.terminal.live_layout import VariantProgress, variant_lines
 from harness.terminal.steps import StepProgress
-from harness.terminal.tables import INDENT, STYLES, WARNING, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, STYLES, WARNING, TerminalTable, styled
 from harness.terminal.training import NewestRows, Now
+from harness.terminal.wrapping import printable, wrap_parts
 
 MOST_NAMED = 4  # variants in a line
 LOST = ("failed", "diverged", "interrupted")
@@ -133,7 +134,7 @@ class PlanRows:
         return f" without {named}, whose claims are closed"
 
     def _finished(self, finished: int, run: PlannedRun, record: Record) -> Event:
-        widest, log = max(map(len, self.plan.variants)), self.paths.run(run.id).log
+        widest, log = min(max(map(len, self.plan.variants)), LABEL_IN_LOG), self.paths.run(run.id).log
         count = counter(finished, len(self.requested), len(self.plan.runs))
         place = printable(f"{count} {run.variant:<{widest}}  {_seed(run, self.plan.runs)}  ")
         if record.state == "completed":
@@ -149,8 +150,9 @@ class PlanRows:
         """A grid with a cell for each run and what trains now, if there is room; otherwise rows of variants, or groups."""
         if self.plan.stage == "tuning" or not self._has_grid(width, height):
             return variant_lines(self.variants(), width, height)
-        now = self._now_lines(width, height - 2 - len(self.plan.variants))
-        return [self._grid(self.records), *([Text(), *now] if now else [])]
+        grid = self._grid(self.records)
+        now = self._now_lines(width, height - 1 - len(grid.lines(width)))
+        return [grid, *([Text(), *now] if now else [])]
 
     def variants(self) -> list[VariantProgress]:
         """The requested runs by variant; in a tuning stage by the variant that they tune."""
@@ -192,8 +194,8 @@ class PlanRows:
         seeds = len({run.seed for run in self.requested})
         if 1 + len(self.plan.variants) > height or seeds * SEED_COLUMN > width:
             return False
-        widest = {run.id: Record(run.id, "diverged") for run in self.requested}
-        return self._grid(widest).fits(width)
+        widest = self._grid({run.id: Record(run.id, "diverged") for run in self.requested})
+        return widest.fits(width) and len(widest.lines(width)) <= height  # long labels take several lines
 
     def _grid(self, records: Records) -> TerminalTable:
         return run_cells(self.plan, records, self.name, self.metric, self.requested)
@@ -204,7 +206,7 @@ class PlanRows:
         found: list[Text] = []
         for place, run in enumerate(running):
             now = self._now(run)
-            lines = wrapped([f"{run.variant} {now.place}", *now.parts[1:]], width - INDENT)
+            lines = wrap_parts([f"{run.variant} {now.place}", *now.parts[1:]], width - INDENT)
             if len(found) + len(lines) + (place + 1 < len(running)) > height:
                 more = f"{len(running) - place:,d} {'more ' if found else ''}running"
                 return [*found, styled(" " * INDENT, more)] if len(found) < height else found
@@ -220,7 +222,7 @@ class PlanRows:
         setting = f"{self.settings[run.variant]} " if self.plan.stage == "tuning" else ""
         return Now.of(f"{setting}{_seed(run, self.requested)}", self.records[run.id], self.lengths[run.variant], value, row)
 
-    def footer(self, elapsed: float, stop_requested: bool) -> Footer:
+    def footer(self, elapsed: float) -> Footer:
         """The progress in numbers, the time left, and what follows."""
         states = [self.records[run.id].state for run in self.requested]
         finished = sum(self.records[run.id].finished for run in self.requested)
@@ -241,7 +243,6 @@ class PlanRows:
             devices=phrases.device_time(times.spent, times.to_come, self.plan.accelerator),
             note=self.steps.training(),
             address=f"report: {self.address}",
-            stopping=stop_requested,
         )
 
     def now(self) -> list[str]:

@@ -25,10 +25,11 @@ from harness.tasks.protocol import Metric
 from harness.terminal import live
 from harness.terminal.dry_run import marked
 from harness.terminal.live import Event, Progress, counter, last_lines
-from harness.terminal.live_footer import Footer, folded, wrapped
+from harness.terminal.live_footer import Footer
 from harness.terminal.search_dry_run import heading
-from harness.terminal.tables import GAP, INDENT, STYLES, printable, styled
+from harness.terminal.tables import GAP, INDENT, STYLES, styled
 from harness.terminal.training import NewestRows, Now
+from harness.terminal.wrapping import printable, wrap_part, wrap_parts
 
 BEST, MOST_RUNNING = 5, 8
 URGENT = {"failed": "FAILED", "diverged": "DIVERGED"}
@@ -151,14 +152,14 @@ class SearchRows:
             f"{' ' * INDENT}{lead:<{len(leads[0])}}  trial {trial.number}" for lead, (trial, _) in zip(leads, rows, strict=False)
         ]
         start = max(map(cell_len, names), default=0) + GAP
-        facts = [wrapped(parts, width - start) for _, parts in rows]
+        facts = [wrap_parts(parts, width - start) for _, parts in rows]
         settings = [words.values(self.study, trial.values) if place < described else "" for place, (trial, _) in enumerate(rows)]
         column = max((cell_len(lines[0]) for lines in facts), default=0) + GAP
         if all(len(lines) == 1 for lines in facts) and all(start + column + cell_len(text) <= width for text in settings):
             facts = [[f"{lines[0]:<{column}}{text}"] for lines, text in zip(facts, settings, strict=True)]
         else:
             facts = [
-                [*lines, *folded(text, width - start)] if text else lines for lines, text in zip(facts, settings, strict=True)
+                [*lines, *wrap_part(text, width - start)] if text else lines for lines, text in zip(facts, settings, strict=True)
             ]
         return [
             styled(f"{name if place == 0 else '':<{start}}{line}".rstrip())
@@ -182,7 +183,7 @@ class SearchRows:
         """`trial 12 epoch 3/6 81.20 %` for each running trial."""
         return [f"trial {trial.number} {self._now(trial).in_log}" for trial in self._running()]
 
-    def footer(self, elapsed: float, stop_requested: bool) -> Footer:
+    def footer(self, elapsed: float) -> Footer:
         """The progress in numbers, the best trial, the time left, and what follows."""
         study, own, best = self.study, counted(self.trials), ranked(self.study, self.trials)
         found = ""
@@ -215,7 +216,6 @@ class SearchRows:
             ),
             note=self._confirmation(),
             address=f"report: {self.address}",
-            stopping=stop_requested,
         )
 
     def _confirmation(self) -> str:

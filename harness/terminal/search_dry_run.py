@@ -27,8 +27,9 @@ from harness.tasks.protocol import Metric, result_metrics
 from harness.terminal.dry_run import estimated, marked, missing_here
 from harness.terminal.json_output import trial_values
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
-from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
 from harness.terminal.time_basis import TimeBasis, time_basis
+from harness.terminal.wrapping import printable
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from harness.tasks.protocol import Metric
 from harness.terminal.json_output import search_values
 from harness.terminal.search_dry_run import heading
 from harness.terminal.status import RESUMES, StatusRow, holder, place_cells
-from harness.terminal.tables import WARNING, Line, TerminalTable, printable, styled, with_units
+from harness.terminal.tables import WARNING, Line, TerminalTable, styled, with_units
+from harness.terminal.wrapping import printable
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from harness.terminal.dry_run import heading
 from harness.terminal.queue import table
 from harness.terminal.steps import table as step_table
 from harness.terminal.summary import claims, expected
-from harness.terminal.tables import INDENT, WARNING, Line, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, WARNING, Line, Sentence, TerminalTable, styled
 from harness.terminal.versions import code_lines
+from harness.terminal.wrapping import printable
 
 RESUMES = "resumes when started again"
 ORDER = ("contradicted", "supported", "equivalent", "refuted", "inconclusive")

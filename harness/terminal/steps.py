@@ -17,7 +17,8 @@ from harness.store.records import Record, Store
 from harness.tasks.command.task import CommandTask, command_task
 from harness.tasks.protocol import Prepared, Task, parse_config
 from harness.terminal.live import Event, last_lines
-from harness.terminal.tables import STYLES, TerminalTable, printable, styled
+from harness.terminal.tables import STYLES, TerminalTable, styled
+from harness.terminal.wrapping import printable
 
 WORDS = {"failed": "FAILED", "diverged": "DIVERGED"}
 FINISHED = ("completed", "failed", "diverged")

@@ -19,9 +19,9 @@ from harness.reporting.tables.variants import variant_table
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
 from harness.terminal.pipe import Pipe
-from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, folded, placed, printable, styled
+from harness.terminal.tables import GAP, INDENT, WARNING, Sentence, TerminalTable, folded, placed, styled
 from harness.terminal.versions import code_lines
-from harness.terminal.wrapping import wrap
+from harness.terminal.wrapping import printable, wrap
 
 LEAST_ROOM = 12  # minimum width of a claim
 LEAST_RESULT = 44  # of a result beside claim and verdict

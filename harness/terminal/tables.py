@@ -12,11 +12,10 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from harness.common import undecodable
 from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.terminal.pipe import Pipe
-from harness.terminal.wrapping import spans, wrap
+from harness.terminal.wrapping import printable, spans, wrap
 
 GAP = 3
 INDENT = 2
@@ -251,11 +250,6 @@ def placed(text: str, width: int, align: Literal["left", "right"]) -> str:
     """`text` with spaces that fill `width` cells."""
     fill = " " * (width - cell_len(text))
     return fill + text if align == "right" else text + fill
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without control characters, which could move the cursor; paths that are not UTF-8 escaped."""
-    return "".join(character if character.isprintable() else " " for character in undecodable.shown(text))
 
 
 def styled(*parts: str | Piece | Text) -> Text:

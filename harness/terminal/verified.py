@@ -15,7 +15,8 @@ from harness.reporting.tables.model import Column
 from harness.store.check.finding import FileFinding
 from harness.store.ledger.history import Standing
 from harness.store.records import encode
-from harness.terminal.tables import INDENT, Line, Sentence, TerminalTable, printable, styled
+from harness.terminal.tables import INDENT, Line, Sentence, TerminalTable, styled
+from harness.terminal.wrapping import printable
 
 NOTES_SHOWN = 20
 HANG = 7  # cells of `error  `

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from harness.common import undecodable
 from harness.reporting import phrases
 
 # Spaces at which no line ends: in an interval, in `n 5, p .004`, before a unit that is a sign, before the star of the baseline.
@@ -19,6 +21,11 @@ WHOLE = re.compile(
 )
 GLUE = "\0"  # instead of such a space: of the same length, and in no printable text
 SEPARATOR = re.compile(r"[^,=_:;+./-]*[,=_:;+./-]+")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without control characters, which could move the cursor; paths that are not UTF-8 escaped."""
+    return "".join(character if character.isprintable() else " " for character in undecodable.shown(text))
 
 
 def wrap(text: str, width: int, *, paths: bool = True) -> list[str]:
@@ -44,6 +51,31 @@ def spans(text: str, width: int, *, paths: bool = True) -> list[tuple[int, int]]
                 start = place + len(text[place:]) - len(text[place:].lstrip(" "))
         end = word.end()
     return [*found, (start, end)]
+
+
+def wrap_parts(parts: Sequence[str], width: int, between: str = ", ") -> list[str]:
+    """The parts in as few lines of at most `width` cells as possible; a part that is wider than a line is broken."""
+    mark = between.rstrip() if between.startswith(",") else ""  # at the end of a line
+    lines: list[str] = []
+    is_broken = False
+    for part in map(printable, filter(None, parts)):
+        if lines and not is_broken and cell_len(lines[-1] + between + part + mark) <= width:
+            lines[-1] += between + part
+            continue
+        lines[-1:] = [lines[-1] + mark] if lines else []
+        found = wrap_part(part, width - len(mark))
+        is_broken = len(found) > 1
+        lines += found
+    return lines
+
+
+def wrap_part(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells, broken behind commas or else at spaces where there are any."""
+    if cell_len(text) <= width:
+        return [text]
+    if len(parts := text.split(", ")) > 1:
+        return wrap_parts(parts, width)
+    return wrap(printable(text), max(1, width), paths=False)
 
 
 def _fold(word: str, width: int) -> int:

@@ -26,7 +26,7 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.experiment.steps import known_steps
-from harness.launch.outcome import confirmed
+from harness.launch.search_outcome import confirmed
 from harness.launch.workload import assign
 from harness.slurm.jobs import compose
 from harness.slurm.queue import Queue, Task

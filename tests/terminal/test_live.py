@@ -64,7 +64,7 @@ def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> N
 
 def test_the_live_view_has_no_open_places_for_variants_whose_claims_are_closed(store: Store) -> None:
     claims = [comparison(label, over="relu") for label in ("fast", "slow")]
-    plan = images_plan(("relu", "fast", "slow"), looks=(3, 5), seeds=5, claims=claims, drops_decided=True)
+    plan = images_plan(("relu", "fast", "slow"), looks=(3, 5, 10), seeds=10, claims=claims, drops_decided=True)
     effects = {"relu": (0.0, 0.0, 0.0), "fast": (3.0, 3.01, 3.02), "slow": (0.4, 0.1, 0.5)}
     records = {run.id: Record(run.id, "pending") for run in plan.runs}
     for run in plan.runs:
@@ -167,6 +167,10 @@ def test_the_live_view_shows_a_requested_stop_instead_of_the_hint(store: Store) 
         shown = text(view.frame())
         assert shown.rstrip().endswith("stopping: finishing the current step, writing checkpoints")
         assert " left" not in shown
+    shown = text(view.frame())
+    assert "1 FAILED, 1 stopped" in shown
+    assert "Ctrl-C" not in shown
+    assert "stopping" not in shown
     assert isinstance(console.file, io.StringIO)
     assert "stopping: finishing the current step" in console.file.getvalue()
 
@@ -176,7 +180,7 @@ def test_the_last_view_has_neither_a_hint_nor_a_time_left(store: Store) -> None:
     with view_on(console, store) as view:
         assert isinstance(view, Live)
         view.update({run.id: completed(run.id, 41.0) for run in plan.runs})
-        shown = text(view.frame())
+    shown = text(view.frame())
     assert "6/6 runs done\n  0:00 elapsed · 2.4 min of training spent\n  report:" in shown
     assert "Ctrl-C" not in shown
     assert " left" not in shown

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.terminal.live_footer import folded, wrapped
 from harness.terminal.live_layout import VariantProgress, variant_lines
 from harness.terminal.training import Now
+from harness.terminal.wrapping import wrap_part, wrap_parts
 
 NOW = Now("seed 1", 120, 400, "94.1 %", 41_000.0, 360.0)
 
@@ -67,7 +67,7 @@ def test_each_running_run_of_a_variant_has_a_line() -> None:
 
 
 def test_parts_are_kept_whole_and_a_part_that_is_too_wide_is_broken_at_commas_then_spaces() -> None:
-    assert wrapped(["seed 1", "epoch 2/4", "94.1 %"], 17) == ["seed 1,", "epoch 2/4,", "94.1 %"]
-    assert wrapped(["12/24 runs done", "2 running, 10 pending"], 21, " · ") == ["12/24 runs done", "2 running, 10 pending"]
-    assert folded("9 h left, from 12 finished runs", 24) == ["9 h left,", "from 12 finished runs"]
-    assert wrapped(["a path/that/is/too/long", "hint"], 10, " · ") == ["a", "path/that/", "is/too/lon", "g", "hint"]
+    assert wrap_parts(["seed 1", "epoch 2/4", "94.1 %"], 17) == ["seed 1,", "epoch 2/4,", "94.1 %"]
+    assert wrap_parts(["12/24 runs done", "2 running, 10 pending"], 21, " · ") == ["12/24 runs done", "2 running, 10 pending"]
+    assert wrap_part("9 h left, from 12 finished runs", 24) == ["9 h left,", "from 12 finished runs"]
+    assert wrap_parts(["a path/that/is/too/long", "hint"], 10, " · ") == ["a", "path/that/", "is/too/", "long", "hint"]

@@ -42,7 +42,7 @@ class Rows:
     def body(self, width, height):
         now = [Now("seed 1", self.looks, 100_000, "94.1 %", 41_000.0, 360.0)]
         return variant_lines([VariantProgress(f"variant {place}", 1, 3, now, pending=1) for place in range(4)], width, height)
-    def footer(self, elapsed, stopping):
+    def footer(self, elapsed):
         facts = {"done": "4/12 runs done", "later": "up to 80 at later looks", "states": "4 running, 4 pending", "outcomes": ""}
         times = {"best": "", "look": "next look: 3 seeds", "elapsed": "0:05 elapsed", "left": "6 min left, from 4 finished runs"}
         return Footer(**facts, **times, speed="164,000 samples/s", devices="1 GPU h spent", note="", address="report: " + self.address)

@@ -110,12 +110,12 @@ def test_without_a_terminal_every_result_is_a_line(store: Store) -> None:
 def test_the_time_left_is_from_earlier_results_until_a_trial_has_finished(store: Store) -> None:
     rows = SearchRows(STUDY, METRICS, store, workers=2, earlier=Earlier(60.0, "from 12 finished runs of toys"))
     rows.update([])
-    assert rows.footer(0.0, False).left == "10 min left, from 12 finished runs of toys"  # 10 trials of two runs, two at a time
+    assert rows.footer(0.0).left == "10 min left, from 12 finished runs of toys"  # 10 trials of two runs, two at a time
     rows.update(TRIALS)
-    assert rows.footer(0.0, False).left == "2 min left, from 4 finished trials"
+    assert rows.footer(0.0).left == "2 min left, from 4 finished trials"
     unknown = SearchRows(STUDY, METRICS, store, workers=2)
     unknown.update([])
-    assert unknown.footer(0.0, False).left == "time left not known yet"
+    assert unknown.footer(0.0).left == "time left not known yet"
 
 
 def test_every_terminal_gets_a_live_view(store: Store) -> None:

@@ -56,14 +56,14 @@ def test_steps_in_training_are_shown_until_they_are_done(store, plan):
     with store.take(first, Watch(Timing(), Holder.here())):
         (event,) = rows.update(records)
         assert text(*event.lines).strip() == f"step pretrain  seed 0  started  {first}"
-        assert rows.footer(1.0, False).note == "step in training: pretrain seed 0"
+        assert rows.footer(1.0).note == "step in training: pretrain seed 0"
         with store.take(second, Watch(Timing(), Holder.here())):
             rows.update(records)
-            assert rows.footer(1.0, False).note == "steps in training: pretrain seed 0, pretrain seed 1"
+            assert rows.footer(1.0).note == "steps in training: pretrain seed 0, pretrain seed 1"
     trained(store, plan)
     told = [text(*event.lines).split()[:5] for event in rows.update(records)]
     assert told == [["step", "pretrain", "seed", seed, "completed"] for seed in "01"]
-    assert rows.footer(1.0, False).note == ""
+    assert rows.footer(1.0).note == ""
     assert rows.steps.left_s == 0.0
     assert rows.update(store.records(run.id for run in plan.runs)) != []
 

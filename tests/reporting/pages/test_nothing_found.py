@@ -14,7 +14,7 @@ from harness import report, status
 from harness.errors import EXIT_RUNS_FAILED
 from harness.experiment.plan import stage_name
 from harness.experiment.study import Study
-from harness.launch.outcome import SearchOutcome
+from harness.launch.search_outcome import SearchOutcome
 from harness.reporting.pages import gather_search, markdown, page
 from harness.reporting.pages import search_summary as summary
 from harness.reporting.phrases.nothing_found import examples, happened, remedies
