@@ -132,6 +132,11 @@ def test_ticked_variants_of_several_plans_are_side_by_side(browser: Browser, rep
     assert "Rehearsals, not evidence: alone" in notes
     assert browser.value("document.querySelectorAll('#chart .legend button').length") >= 3
     assert "Without curves: base of alone" in browser.value("document.getElementById('without').textContent")
+    assert browser.value("[meanText([5, 1e-12, 0, 9e-13, 1.1e-12], 8), meanText([1, 1e75], 0), meanText([1, 0], 8)]") == [
+        "1.000e-12 [9.000e-13, 1.100e-12]",
+        "1.000e+75",
+        "0.00000000",
+    ]
     browser.value("document.querySelector('#chosen button').click()")
     assert len(browser.value(rows)) == 2
     assert browser.value("location.hash") == "#p=slower&v=c&p=alone&v=base"

@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.errors import InputError, StoreError
 from harness.execution.schedule import Counts
 from harness.existing.results import ExistingResults
+from harness.reporting.pages.cost import Cost
 from harness.reporting.pages.flags import flags
-from harness.reporting.pages.report_data import Cost, ReportData
+from harness.reporting.pages.report_data import ReportData
 
 MARK = b'"existing": {'  # in verdicts.json of such a report
 

@@ -9,7 +9,7 @@ from harness.reporting import phrases
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.template import environment
 from harness.reporting.pages.tex import escape, number
-from harness.reporting.tables.claims import claim_table
+from harness.reporting.tables.claim_table import claim_table
 from harness.reporting.tables.model import Cell, Column, DisplayTable
 from harness.reporting.tables.variants import variant_tables
 from harness.reporting.tables.versions import version_table

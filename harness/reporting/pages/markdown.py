@@ -13,7 +13,8 @@ from harness.reporting.pages.report_data import ReportData
 from harness.reporting.pages.search_data import SearchReportData
 from harness.reporting.pages.template import environment
 from harness.reporting.pages.yaml_texts import best_configuration
-from harness.reporting.tables.claims import ClaimResult, claim_results, verdict_table
+from harness.reporting.tables.claim_table import verdict_table
+from harness.reporting.tables.claims import ClaimResult, claim_results
 from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.reporting.tables.runs import commits, run_table
 from harness.reporting.tables.trials import confirmation_table, trial_table

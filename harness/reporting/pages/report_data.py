@@ -18,6 +18,7 @@ from harness.execution.consistency import inconsistencies
 from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.reporting.pages.cost import Cost, cost_of
 from harness.reporting.pages.curve_data import curve_data
 from harness.reporting.pages.flags import flags
 from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, unknown
@@ -42,19 +43,6 @@ if TYPE_CHECKING:
 
 
 POSITIONS = ("seed", "look", "epoch", "step")  # numbers of runs that are not results
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Training time [s] of the finished requested runs, including failed ones."""
-
-    by_device: Mapping[str, float]  # device name -> seconds, largest first
-    by_variant: Mapping[str, float]  # label -> seconds, in the plan's order
-
-    @property
-    def seconds(self) -> float:
-        """The total."""
-        return sum(self.by_variant.values())
 
 
 @dataclass(frozen=True)
@@ -224,7 +212,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
         images_altered=tuple(dict.fromkeys((*images.altered, *sorted(cases.altered)))),
         origins=origins,
         flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
-        cost=_cost(plan, wanted, records, origins),
+        cost=cost_of(plan, wanted, records, origins),
         tuning=tuning,
         search=searched(store, plan),
         last=max((ended for run in wanted if (ended := records[run.id].ended_at)), default=None),
@@ -299,15 +287,3 @@ def _origins(store: Store, runs: Iterable[PlannedRun], records: Mapping[str, Rec
         except StoreError:
             damaged.append(run.id)
     return found, damaged
-
-
-def _cost(plan: Plan, runs: Iterable[PlannedRun], records: Mapping[str, Record], origins: Mapping[str, Provenance]) -> Cost:
-    by_device: dict[str, float] = {}
-    by_variant = dict.fromkeys(plan.variants, 0.0)
-    for run in runs:
-        seconds = records[run.id].seconds or 0.0
-        if records[run.id].finished:
-            device = origins[run.id].device if run.id in origins else "unknown"
-            by_device[device] = by_device.get(device, 0.0) + seconds
-            by_variant[run.variant] += seconds
-    return Cost(dict(sorted(by_device.items(), key=lambda item: (-item[1], item[0]))), by_variant)

@@ -68,7 +68,8 @@ def test_every_number_names_runs_that_are_in_the_table_of_runs(store: Store, pla
     root = shown(store, plan)
     listed = {row.attributes["id"].removeprefix("run-") for row in section(root, "runs").all("tr") if "id" in row.attributes}
     assert listed == {run.id for run in plan.runs}
-    cells = [cell for name in ("variants", "trust") for cell in section(root, name).all("td")]
+    # The tables of exploratory metrics, which are folded, have no ids: they would be most of a page.
+    cells = [*section(root, "variants").all("table")[0].all("td"), *section(root, "trust").all("td")]
     cells += section(root, "claims").all("dd")
     numbers = [cell for cell in cells if re.search(r"\d", cell.words) and "a" not in cell.tags]
     assert len(numbers) > 30
@@ -126,7 +127,7 @@ def test_a_joint_claim_has_a_row_a_variant(store: Store) -> None:
 
 def test_an_unclaimed_difference_is_exploratory(store: Store) -> None:
     variants = section(shown(store, planned(store, ACTIVATIONS, CLAIMS[:1])), "variants")
-    assert [row.all("td")[4].words for row in variants.one("tbody").all("tr")] == ["", ".002", "exploratory", "exploratory"]
+    assert [row.all("td")[4].words for row in variants.all("tbody")[0].all("tr")] == ["", ".002", "exploratory", "exploratory"]
 
 
 def test_without_claims_the_page_says_that_it_explores(store: Store) -> None:
@@ -215,7 +216,7 @@ def test_parameters_times_and_failures_have_columns_where_there_are_any(store: S
     values = {"base": BASE, "b": [*LEAKY[:4], "failed"]}
     plan = planned(store, values, [comparison("improves", "b")], parameters={"base": 1000, "b": 4903082})
     variants = section(shown(store, plan), "variants")
-    titles = [cell.words for cell in variants.one("thead").all("th")]
+    titles = [cell.words for cell in variants.all("thead")[0].all("th")]
     assert titles[-4:] == ["parameters", "mean time", "failed or diverged", "runs"]
     assert [cell.words for cell in variants.all("tr")[2].all("td")[-4:]] == ["4,903,082", "0:24", "1", "list"]
 
@@ -232,7 +233,9 @@ def test_an_unfinished_page_says_so_and_reloads(store: Store) -> None:
     assert root.one("body").attributes["data-refresh"] == "30"
     assert root.one("noscript").one("meta").attributes["content"] == "30"
     assert "waiting Not judged yet" in root.one("main").words
-    assert "difference" not in section(root, "variants").one("thead").words
+    heads = section(root, "variants").all("thead")
+    assert heads
+    assert not any("difference" in head.words for head in heads)
 
 
 def test_a_finished_page_does_not_reload(store: Store, plan: Plan) -> None:

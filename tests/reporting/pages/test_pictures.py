@@ -38,8 +38,9 @@ def pictures(store: Store, plan: Plan) -> list[Picture]:
 
 def test_two_variants_have_their_pair_and_curves(store: Store, toy_plan: PlanMaker) -> None:
     plan = finished(store, toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=3), {"base": 50.0, "better": 52.0})
-    main, curves = pictures(store, plan)
+    main, curves, more = pictures(store, plan)
     assert [(each.name, each.section) for each in (main, curves)] == [("main", "main"), ("learning_curves", "curves")]
+    assert (more.section, more.caption) == ("more_curves", "Loss by epoch, unsmoothed.")
     # By hand: differences 2, 2.002, 2.008; their mean is 2.0033, and their sd 0.00416 is below that of the rounding error of the
     # values, whose smallest step is 0.15: 4.303 × 0.15 / sqrt(6) / sqrt(3) = 0.15.
     assert main.alt == "Score, better against base: +2.00 points, 95 % interval +1.85 to +2.16."
@@ -55,7 +56,7 @@ def test_a_figure_of_seeds_that_were_added_after_the_last_look_says_so(store: St
 def test_parameters_that_differ_have_a_picture_of_their_cost(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"a": {}, "b": {"effect": 1.0}, "c": {"effect": 2.0}}, seeds=2)
     finished(store, plan, {"a": 50.0, "b": 51.0, "c": 52.0}, {"a": 4, "b": 8, "c": 16})
-    main, _, cost = pictures(store, plan)
+    main, *_, cost = pictures(store, plan)
     assert main.alt.startswith("Differences in score of 2 variants, from b against a: +1.0")
     assert (cost.name, cost.section) == ("cost", "cost")
     assert cost.alt == "Score of 3 variants against their number of parameters."
@@ -81,7 +82,7 @@ def test_before_a_look_no_words_tell_a_difference(store: Store, toy_plan: PlanMa
     store.save_plan(plan)
     for run in plan.runs[:4]:
         write_run(store, plan, run, toy_rows(50.0 + run.seed), state="completed")
-    main, _ = pictures(store, plan)
+    main, *_ = pictures(store, plan)
     assert main.alt == "Score by seed of 2 variants."
     assert main.caption == "Score by seed; no difference is shown until 3 seeds of every variant have finished."
 

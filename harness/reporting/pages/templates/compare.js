@@ -1,6 +1,7 @@
 // The comparison page: the variants that the address names, as a table and as curves.
 
 const SETTINGS = ["task", "data", "epochs", "seeds", "device"];
+const MOST_PLACES = 8; // decimals
 
 function cell(tag, text, more = {}) {
   const made = document.createElement(tag);
@@ -62,15 +63,22 @@ function column(rows, key) {
   const arrow = goals.size === 1 ? { maximize: " ↑", minimize: " ↓" }[[...goals][0]] ?? "" : "";
   const widths = own.map((row) => meanOf(row, key)).map(([, mean, , low, high]) => (high > low ? (high - low) / 2 : Math.abs(mean) / 100));
   const narrowest = Math.min(...widths.filter((width) => width > 0));
-  const needed = Number.isFinite(narrowest) ? Math.min(Math.max(1 - Math.floor(Math.log10(narrowest)), 0), 8) : 2;
+  const needed = Number.isFinite(narrowest) ? Math.min(Math.max(1 - Math.floor(Math.log10(narrowest)), 0), MOST_PLACES) : 2;
   return { key, heading: key + arrow, places: described[0].exact ? 0 : described[0].unit === "%" ? 2 : needed };
+}
+
+// A number as tables of reports have it: with an exponent where decimals would be all 0, or digits without end.
+function numberText(value, places) {
+  const tiny = places >= MOST_PLACES && value !== 0 && Math.abs(value) < 1e-5;
+  if (tiny || Math.abs(value) >= 1e15) return value.toExponential(3);
+  return value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
 // `93.04 [92.86, 93.22]`; without an interval where there is none.
 function meanText(found, places) {
   const [, mean, , low, high] = found ?? [];
   if (typeof mean !== "number") return "";
-  const text = (value) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+  const text = (value) => numberText(value, places);
   return high > low ? `${text(mean)} [${text(low)}, ${text(high)}]` : text(mean);
 }
 
