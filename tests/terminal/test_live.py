@@ -33,6 +33,14 @@ def test_the_live_view_is_golden(store: Store) -> None:
     assert shown == golden("live.txt", shown)
 
 
+def test_the_question_is_broken_between_words_on_a_narrow_terminal(store: Store) -> None:
+    console = terminal(40, 20)
+    with view_on(console, store):
+        pass
+    assert isinstance(console.file, io.StringIO)
+    assert "leakyrelu_vs_relu@smoke   Does LeakyReLU\n  train a better network than ReLU?\n" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("height", [12, 16, 20])
 def test_the_lines_of_a_long_label_are_counted(store: Store, height: int) -> None:
     labels = [f"variant {number:2} of a comparison in which each has a long label, lr=0.{number:02}" for number in range(10)]
