@@ -83,6 +83,24 @@ def _made_up_results_are_not_compared(monkeypatch: pytest.MonkeyPatch, request: 
         monkeypatch.setattr(module, name, lambda *_: ())
 
 
+@pytest.fixture(autouse=True)
+def _every_figure_is_drawn(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A report replaces a figure that raises by its reason; in tests that is an error, unless they ask for `undrawable`."""
+    module = "harness.reporting.pages.pictures"
+    drawing = module in sys.modules or not {"reporting", "serving", "browser"}.isdisjoint(request.path.parts)
+    if drawing and "undrawable" not in request.fixturenames:
+        monkeypatch.setattr(f"{module}.why_undrawn", _raised)
+
+
+def _raised(error: Exception) -> str:
+    raise error
+
+
+@pytest.fixture
+def undrawable() -> None:
+    """See `_every_figure_is_drawn`."""
+
+
 @pytest.fixture
 def compared() -> None:
     """See `_made_up_results_are_not_compared`."""

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, Literal
 
 from harness.experiment.plan import Plan, PlannedRun
@@ -133,6 +133,13 @@ class _Runs:
 def epoch_seconds(row: Mapping[str, Any] | None) -> float | None:
     """How long the epoch of this row took."""
     return _positive(row.get("seconds")) if row else None
+
+
+def epochs_left_s(epoch: int, length: int | None, rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Seconds until the last of `length` epochs, at the median pace of the newest rows; None: unknown."""
+    took = [seconds for row in rows if (seconds := epoch_seconds(row)) is not None]
+    left = max(0, length - epoch) * median(took) if took and length is not None else math.inf
+    return left if math.isfinite(left) else None
 
 
 def _positive(seconds: Any) -> float | None:

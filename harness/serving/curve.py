@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from harness.reporting.figures.dark import for_dark
-from harness.reporting.pages.curve_data import described
+from harness.reporting.figures.style import LineStyle
+from harness.reporting.pages.curve_data import described, look_of
 from harness.serving.members import Member
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
@@ -22,7 +23,7 @@ def curve(
     known: Mapping[str, Metric],
     member: Member | None,
     *,
-    colour: str,
+    style: LineStyle,
     claimed: Collection[str],
 ) -> dict[str, Any]:
     """`rows`: finite numbers or None; `known`: the metrics that the task declares, shown first.
@@ -44,7 +45,7 @@ def curve(
     return {
         "x": "epoch",
         "metrics": {name: described(name, known.get(name), claimed=name in claimed) for name in ordered},
-        "variants": [{"name": member.variant if member else "", "colour": colour, "dark": for_dark(colour), "dashes": None}],
+        "variants": [{**look_of(style), "name": member.variant if member else "", "dashes": None}],
         "lines": [line] if points else [],
         "means": [],
         "aggregated": False,
@@ -53,5 +54,5 @@ def curve(
 
 
 def finite(value: Any) -> float | None:
-    """The value if it is a finite number."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+    """The value if it is a finite number; whole ones beyond the range of floating point are none."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max else None

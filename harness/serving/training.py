@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from harness.common.shared_files import SharedFile
 from harness.errors import HarnessError, StoreError
+from harness.execution.time_left import epochs_left_s
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.study import Study
 from harness.experiment.study import task_of as task_of_study
 from harness.reporting import phrases
+from harness.reporting.figures.style import LineStyle, line_styles
 from harness.serving.curve import curve, finite
 from harness.serving.log_tail import log_tail
 from harness.serving.members import Member, Members
 from harness.store import atomic, lease
 from harness.store.holder import Holder
+from harness.store.newest_rows import newest_rows
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance
-from harness.store.records import Record, Store, decode, rows_so_far
+from harness.store.records import Record, Store, rows_so_far
 from harness.tasks.protocol import Metric, result_metrics, without_test_metrics
 
-TAIL_BYTES = 16 * 2**10  # of metrics.jsonl: some last rows
 ROWS_OF_PACE = 5
 
 
@@ -56,7 +54,7 @@ class Trainings:
         epochs = self._epochs(members)
         rows = self._last_rows(record, paths)
         last = rows[-1] if rows else {}
-        speed = last.get("samples_per_second")
+        left = epochs_left_s(record.epoch, epochs, rows)
         return {
             "run": record.id,
             "of": members[0].of if members else "",
@@ -68,8 +66,8 @@ class Trainings:
             "epoch": record.epoch,
             "epochs": epochs,
             "values": self._values(members, last),
-            "speed": finite(speed),
-            "left_s": _left_s(rows, record.epoch, epochs),
+            "speed": finite(last.get("samples_per_second")),
+            "left_s": left if left is None else round(left, 1),
             "host": record.host,
             "pid": record.pid,
             "job": record.job,
@@ -97,7 +95,7 @@ class Trainings:
                 shown,
                 self._known(members) or {},
                 members[0] if members else None,
-                colour=self._colour(members),
+                style=self._style(members),
                 claimed={name for member in members for name in self._claimed(member)},
             ),
             "log": log,
@@ -108,12 +106,11 @@ class Trainings:
         self._starts = {run: kept for run, kept in self._starts.items() if run in running}
         self._rows = {run: kept for run, kept in self._rows.items() if run in running}
 
-    def _colour(self, members: Sequence[Member]) -> str:
-        from harness.reporting.figures.style import COLOURS, line_styles
-
+    def _style(self, members: Sequence[Member]) -> LineStyle:
+        """The line of the run's variant, in the colour that it has in the report."""
         loaded = self._members.plans.get(members[0].of) if members else None
         styles = line_styles(tuple(loaded.plan.variants)) if loaded else {}
-        return styles[members[0].variant].colour if members and members[0].variant in styles else COLOURS[0]
+        return styles[members[0].variant] if styles else line_styles([""])[""]
 
     def _visible(self, members: Sequence[Member], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float | None]]:
         """The finite numbers of the rows that may be shown: of runs used for a choice only, none measured on test images."""
@@ -198,26 +195,8 @@ class Trainings:
     def _last_rows(self, record: Record, paths: RunPaths) -> list[dict[str, Any]]:
         kept = self._rows.get(record.id)
         if kept is None or kept[0] != record.epoch:
-            kept = self._rows[record.id] = (record.epoch, last_rows(paths.metrics))
+            kept = self._rows[record.id] = (record.epoch, newest_rows(paths.metrics, ROWS_OF_PACE))
         return kept[1]
-
-
-def last_rows(path: Path) -> list[dict[str, Any]]:
-    """The last rows of metrics.jsonl that can be read; none without a file. Raises StoreError."""
-    try:
-        with SharedFile(path) as file:
-            size = file.status().st_size
-            file.seek(max(0, size - TAIL_BYTES))
-            lines = file.readall().splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise atomic.unusable(path, "be read", error) from error
-    rows = []
-    for line in lines[1 if size > TAIL_BYTES else 0 :]:
-        with suppress(ValueError, AttributeError):  # a line that is being written
-            rows.append({name: decode(value) for name, value in json.loads(line).items()})
-    return rows[-ROWS_OF_PACE:]
 
 
 def gpus_of(holder: Holder, here: Holder) -> str:
@@ -238,9 +217,3 @@ def _metrics(base: Plan | Study) -> Mapping[str, Metric] | None:
         return result_metrics(task_of_study(base) if isinstance(base, Study) else task_of(base))
     except HarnessError:
         return None
-
-
-def _left_s(rows: Sequence[Mapping[str, Any]], epoch: int, epochs: int | None) -> float | None:
-    """Seconds until the last epoch, at the pace of the last rows."""
-    took = [value for row in rows if (value := finite(row.get("seconds"))) is not None]
-    return round((epochs - epoch) * median(took), 1) if took and epochs is not None and epochs >= epoch else None

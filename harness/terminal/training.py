@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.common.shared_files import SharedFile
-from harness.execution.time_left import epoch_seconds
+from harness.execution.time_left import epochs_left_s
 from harness.reporting import phrases
+from harness.store.newest_rows import newest_rows
 from harness.store.paths import Paths
-from harness.store.records import Record, decode
-
-TAIL = 16384  # bytes at the end of a file that are read for its last row
+from harness.store.records import Record
 
 
 class NewestRows:
@@ -32,7 +29,8 @@ class NewestRows:
         for _ in news[:most]:
             self._turn += 1
             record = news[self._turn % len(news)]
-            self._known[record.id] = (record.epoch, last_row(self._paths, record.id))
+            rows = newest_rows(self._paths.run(record.id).metrics)
+            self._known[record.id] = (record.epoch, rows[-1] if rows else {})
 
     def of(self, run_id: str) -> Mapping[str, Any]:
         """The row; empty if there is none yet."""
@@ -45,17 +43,6 @@ class NewestRows:
 
     def _epoch_read(self, run_id: str) -> int:
         return self._known.get(run_id, (0, {}))[0]
-
-
-def last_row(paths: Paths, run_id: str) -> Mapping[str, Any]:
-    """The last complete row of a run's metrics; empty without one, or if it is damaged."""
-    try:
-        with SharedFile(paths.run(run_id).metrics) as file:
-            file.seek(max(0, file.status().st_size - TAIL))
-            lines = file.readall().split(b"\n")[:-1]
-        return {name: decode(value) for name, value in json.loads(lines[-1]).items()} if lines else {}
-    except (FileNotFoundError, ValueError, AttributeError):
-        return {}
 
 
 @dataclass(frozen=True)
@@ -72,8 +59,7 @@ class Now:
     @classmethod
     def of(cls, place: str, record: Record, length: int | None, value: str, row: Mapping[str, Any]) -> Now:
         """From its record and newest row."""
-        speed, epoch_s = row.get("samples_per_second"), epoch_seconds(row)
-        left = None if length is None or epoch_s is None else max(0, length - record.epoch) * epoch_s
+        speed, left = row.get("samples_per_second"), epochs_left_s(record.epoch, length, [row])
         return cls(place, record.epoch, length, value, speed if isinstance(speed, int | float) else None, left)
 
     @property

@@ -211,9 +211,7 @@ def test_without_scripts_and_in_print_the_pictures_are_those_of_the_files(browse
     drawn = [
         base64.b64encode((page.parent / f"figures/{name}.svg").read_bytes()).decode() for name in ("main", "learning_curves")
     ]
-    visible = (
-        "[...document.images].filter((each) => each.getBoundingClientRect().width > 100).map((each) => each.src.split(',')[1])"
-    )
+    visible = "[...document.images].filter((each) => each.checkVisibility() && each.clientWidth > 100).map((each) => each.src.split(',')[1])"
     live = "[...document.querySelectorAll('.chart, .picture')].filter((each) => each.getBoundingClientRect().width).length"
     browser.open(page, script=False)
     assert (browser.value(visible), browser.value(live)) == (drawn, 0)

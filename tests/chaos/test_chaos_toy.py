@@ -24,7 +24,7 @@ from harness.store.atomic import read_json
 from harness.store.provenance import Provenance
 from harness.store.records import Store
 
-KILLS = int(os.environ.get("HARNESS_CHAOS_KILLS", "40"))
+KILLS = int(os.environ.get("HARNESS_CHAOS_KILLS", "25"))
 KILLS_PER_FOLDER = 100  # kills on one results folder
 KILLED = (-9, 137, 1)  # unshare has codes of its own
 ASKED = (130, *(-number for number in STOPS))

@@ -16,7 +16,7 @@ from conftest import TESTS
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 
-RUNS = int(os.environ.get("HARNESS_MANY_RUNS", "300"))
+RUNS = int(os.environ.get("HARNESS_MANY_RUNS", "160"))
 WORKERS = 20
 
 

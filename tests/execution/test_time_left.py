@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from examples import changed, images_plan
 
-from harness.execution.time_left import Basis, Earlier, TimeLeft, time_left
+from harness.execution.time_left import Basis, Earlier, TimeLeft, epochs_left_s, time_left
 from harness.experiment.plan import Plan
 from harness.store.records import Record
 from harness.tasks.resources import Resources
@@ -80,3 +80,17 @@ def test_the_devices_of_a_run_are_counted() -> None:
 def test_a_row_without_a_time_says_nothing(row: Mapping[str, Any]) -> None:
     states = {PLAN.runs[0].id: Record(PLAN.runs[0].id, "running", epoch=1)}
     assert found(states, {PLAN.runs[0].id: row}).left is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        ([{"seconds": 2.0}, {"seconds": 90.0}, {"seconds": 3.0}], 18.0),
+        ([{}, {"seconds": "nan"}, {"seconds": float("inf")}], None),
+        ([{"seconds": 1e308}], None),
+        ([], None),
+    ],
+)
+def test_a_run_ends_at_the_median_pace_of_its_newest_rows(rows: Sequence[Mapping[str, Any]], left: float | None) -> None:
+    assert epochs_left_s(4, 10, rows) == left
+    assert epochs_left_s(4, None, rows) is None

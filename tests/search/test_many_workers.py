@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 import toy_task
+from lengths import LONG
 from searching import SPACE, begun, finish, held_by, kill, outcomes, postgres, toy_search, worker, workers
 
 from harness.experiment.study import Study
@@ -54,7 +55,7 @@ def check(broker: TrialBroker, target: int) -> set[str]:
     return {run for trial in own for run in trial.runs}
 
 
-@pytest.mark.parametrize(("count", "target"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "target"), [(3, 12), pytest.param(8, 60 * LONG, marks=pytest.mark.slow)])
 def test_workers_that_start_together_meet_the_target_exactly(
     store: Store, tmp_path: Path, url: str | None, count: int, target: int
 ) -> None:

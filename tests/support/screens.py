@@ -37,6 +37,7 @@ from harness.store.check.finding import FileFinding
 from harness.store.frames import runs_frame
 from harness.store.paths import Paths
 from harness.store.records import Record, Store
+from harness.store.run_places import InPlan, RunPlaces
 from harness.store.snapshot import Snapshot
 from harness.tasks.command.reading.finder import Found
 from harness.tasks.command.reading.trial import Trial, TriedLine
@@ -103,9 +104,15 @@ def of_plans(paths: Paths) -> Iterator[tuple[str, RenderableType]]:
         Spec(schema=1, task="t", version="1", config={"model": {"activation": name, "depth": depth}}, seed=0, data="d")
         for name, depth in (("leaky_relu_with_a_long_name", 18), ("relu", None))
     ]
-    yield "two runs", status.two_runs(("a00000000000", specs[0]), ("b00000000000", specs[1]))
+    named = [("activations", "leaky_relu_with_a_long_name"), ("leakyrelu_vs_relu@smoke", "relu")]
+    places = [RunPlaces((InPlan(name, (variant,), selects=False),), ()) for name, variant in named]
+    both = [Record("a00000000000", "completed", epoch=3), Record("b00000000000", "failed", reason="oom", epoch=3)]
+    yield "two runs", status.two_runs(("a00000000000", specs[0]), ("b00000000000", specs[1]), places, both)
     record = Record("a00000000001", "failed", reason="oom", error="out of memory: tried to allocate 2.50 GiB", epoch=3)
-    yield "status of a run", status.one_run(record, specs[0], ["activations", "leakyrelu_vs_relu@smoke"], paths.run(record.id))
+    yield (
+        "status of a run",
+        status.one_run(record, specs[0], RunPlaces((*places[0].plans, *places[1].plans), ()), paths.run(record.id)),
+    )
 
 
 def of_stages(store: Store, folder: Path) -> Iterator[tuple[str, RenderableType]]:

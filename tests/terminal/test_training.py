@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from harness.store.records import Record, Store, write_rows
 from harness.terminal import training
-from harness.terminal.training import NewestRows, Now, last_row
+from harness.terminal.training import NewestRows, Now
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs whose files are opened, in order."""
     found: list[str] = []
-    own = training.SharedFile
+    own = training.newest_rows
 
-    def opened(path):  # type: ignore[no-untyped-def]  # as SharedFile
+    def opened(path: Path) -> list[dict[str, Any]]:
         found.append(path.parent.name)
         return own(path)
 
-    monkeypatch.setattr(training, "SharedFile", opened)
+    monkeypatch.setattr(training, "newest_rows", opened)
     return found
 
 
@@ -54,20 +57,6 @@ def test_runs_that_have_not_trained_an_epoch_are_not_read_and_those_that_left_ar
     assert (read, rows.of("b" * 12)) == ([record.id], {})
     rows.look([], 2)
     assert rows.rows == {}
-
-
-def test_only_the_end_of_a_long_file_is_read(store: Store) -> None:
-    record = running(store, 1, 5000)
-    assert store.paths.run(record.id).metrics.stat().st_size > 2 * training.TAIL
-    assert last_row(store.paths, record.id) == {"epoch": 5000, "loss": 1 / 5000}
-
-
-@pytest.mark.parametrize("text", ["", "\n", "{", "[1]\n", '{"epoch": 1}', '{"epoch": 1}\nnot json\n'])
-def test_a_file_without_a_whole_row_at_its_end_is_a_run_without_values(store: Store, text: str) -> None:
-    record = running(store, 1, 1)
-    store.paths.run(record.id).metrics.write_text(text)
-    assert last_row(store.paths, record.id) == {}
-    assert last_row(store.paths, "f" * 12) == {}
 
 
 def test_a_run_is_worded_by_what_is_known_of_it() -> None:

@@ -125,7 +125,7 @@ def test_the_findings_of_doctor_fit(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         doctor.Finding("accelerators", "note", "none; runs train on the CPU", "start with a small profile: --profile smoke"),
         doctor.Finding("cifar10", "problem", f"not in {path}", "the first run downloads it (170 MB); or --set data.root=FOLDER"),
     ]
-    monkeypatch.setattr(doctor, "checks", lambda *_: [lambda each=each: each for each in findings])
+    monkeypatch.setattr(doctor, "answered", lambda *_: findings)
     monkeypatch.setenv("COLUMNS", str(width))
     assert doctor.main([]) == 2
     shown = capsys.readouterr().out

@@ -6,18 +6,14 @@ hold.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.verdicts import Row
-from harness.errors import StoreError
 from harness.reporting import phrases
 from harness.reporting.pages.curve_data import described
-from harness.reporting.pages.curves_file import SCHEMA
-from harness.store.atomic import read_bytes
+from harness.reporting.pages.curves_file import CurveLine, Curves
 
 if TYPE_CHECKING:
     from harness.experiment.plan import Plan
@@ -90,34 +86,28 @@ def _rounded(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
-def read_curves(path: Path) -> dict[str, Any] | None:
-    """The content of a curves.json; None if there is none. Raises StoreError for a file that is not one."""
-    try:
-        found = json.loads(read_bytes(path))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise StoreError(f"{path}: not JSON; write the report again: harness report {path.parent.name}") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise StoreError(f"{path}: unknown schema; write the report again: harness report {path.parent.name}")
-    return found
+def thinned(curves: Sequence[Curves | None]) -> tuple[list[dict[str, Any] | None], int]:
+    """(each plan's curves, the most points of a line): of longer lines evenly spaced ones, and the last one.
 
-
-def thinned(curves: Sequence[Mapping[str, Any] | None]) -> tuple[list[dict[str, Any] | None], int]:
-    """(the lines of each plan's curves, the most points of a line): of longer lines evenly spaced ones, and the last one."""
-    columns = sum(len(line["y"]) * 3 + 1 for each in curves if each for line in each["lines"])
+    Lines name their variants: since the file was written, the plan may have got others.
+    """
+    columns = sum(len(line.y) * 3 + 2 for each in curves if each for line in each.lines)
     points = max(min(MOST_VALUES // max(columns, 1), MOST_POINTS), FEWEST_POINTS)
-    lines = [[_line(line, points) for line in each["lines"]] if each else [] for each in curves]
-    return [{"metrics": each["metrics"], "lines": own} if each else None for each, own in zip(curves, lines, strict=True)], points
+    return [_shown(each, points) if each else None for each in curves], points
 
 
-def _line(line: Mapping[str, Any], points: int) -> dict[str, Any]:
-    last = len(line["x"]) - 1
+def _shown(curves: Curves, points: int) -> dict[str, Any]:
+    metrics = {name: metric.model_dump() for name, metric in curves.metrics.items()}
+    return {"metrics": metrics, "lines": [_line(line, curves.variants[line.variant], points) for line in curves.lines]}
+
+
+def _line(line: CurveLine, variant: str, points: int) -> dict[str, Any]:
+    last = len(line.x) - 1
     step = max(last / (points - 1), 1)
     kept = list(dict.fromkeys([*(round(place * step) for place in range(points) if place * step <= last), last]))
 
-    def some(values: Sequence[Any]) -> list[Any]:
-        return [values[place] for place in kept]
+    def some(column: Sequence[Any]) -> list[Any]:
+        return [column[place] for place in kept]
 
-    y = {name: {key: some(values) for key, values in own.items()} for name, own in line["y"].items()}
-    return {"variant": line["variant"], "x": some(line["x"]), "n": line["n"][0] if line["n"] else 0, "y": y}
+    y = {name: {kind: some(column) for kind, column in own.items()} for name, own in line.y.items()}
+    return {"variant": variant, "x": some(line.x), "n": some(line.n), "y": y}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.reporting import phrases
 from harness.reporting.figures.dark import for_dark
-from harness.reporting.figures.style import line_styles
+from harness.reporting.figures.style import LineStyle, line_styles
 from harness.tasks.protocol import Metric
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-X = "epoch"
+X: Final = "epoch"
 BROKEN = ("failed", "diverged")
 
 DIGITS = 5  # significant ones of every value
@@ -63,15 +63,7 @@ def curve_data(
     return {
         "x": X,
         "metrics": {name: described(name, metrics.get(name), name in claimed) for name in names},
-        "variants": [
-            {
-                "name": variant,
-                "colour": styles[variant].colour.lower(),
-                "dark": for_dark(styles[variant].colour),
-                "dashes": dash_array(styles[variant].dashes),
-            }
-            for variant in shown
-        ],
+        "variants": [{"name": variant, **look_of(styles[variant])} for variant in shown],
         "lines": [] if aggregated else list(_runs(kept, names, places)),
         "means": list(_means(kept, names, places, ranges=aggregated)),
         "aggregated": aggregated,
@@ -92,6 +84,11 @@ def described(name: str, metric: Metric | None, claimed: bool) -> dict[str, Any]
     """A metric for a reader."""
     known = {"unit": metric.unit, "better": metric.goal} if metric else {"unit": "", "better": None}
     return {"label": phrases.label(name), **known, "exploratory": not claimed}
+
+
+def look_of(style: LineStyle) -> dict[str, Any]:
+    """How a line of this style looks in a page: its colours on light and dark screens, and its dashes."""
+    return {"colour": style.colour.lower(), "dark": for_dark(style.colour), "dashes": dash_array(style.dashes)}
 
 
 def dash_array(dashes: Any) -> str | None:
@@ -118,7 +115,8 @@ def shortened(value: float) -> float:
     """The number in 5 significant digits, large ones and whole ones in all digits before the point."""
     if abs(value) < ALL_DIGITS and (value.is_integer() or abs(value) >= 10 ** (DIGITS - 1)):
         return round(value)
-    return float(f"{value:.{DIGITS}g}")
+    short = float(f"{value:.{DIGITS}g}")
+    return short if math.isfinite(short) else value  # the largest numbers would be rounded to infinity
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,15 @@ def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
         except HarnessError:
             raise
         except Exception as error:  # the report has to stand, whatever the values
-            reason = f"{UNDRAWN}: {' '.join(str(error).split()) or type(error).__name__}"
+            reason = why_undrawn(error)
             figures.save(figures.text_figure(reason), folder, picture.name)
-            pictures.append(replace(picture, caption=f"{reason.rstrip('.')}."))
+            pictures.append(replace(picture, alt=reason, caption=reason))
     return pictures
+
+
+def why_undrawn(error: Exception) -> str:
+    """The sentence in place of a figure."""
+    return f"{UNDRAWN}: {' '.join(str(error).split()).rstrip('.') or type(error).__name__}."
 
 
 def draw(report: ReportData) -> Iterator[Drawing]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from harness.reporting.pages.report_data import ReportData
@@ -32,7 +31,7 @@ def write(report: ReportData | SearchReportData) -> Path:
             "table.tex": latex.render(report),
             "table_paper.tex": paper.rendered(report).texts["LaTeX"],
             "runs.csv": data_files.runs_csv(report),
-            "curves.json": json.dumps(curves_file.curves_document(report), separators=(",", ":"), allow_nan=False) + "\n",
+            "curves.json": curves_file.text_of(curves_file.curves_of(report)),
             "index.html": page.render(report, drawn),
         }
     for name, text in texts.items():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import zlib
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from simulated import BASE, LEAKY, comparison
 from harness.errors import StoreError
 from harness.reporting.pages import compared, gather
 from harness.reporting.pages.compare_page import render
-from harness.reporting.pages.compared import read_curves, thinned
-from harness.reporting.pages.curves_file import curves_document
+from harness.reporting.pages.compared import thinned
+from harness.reporting.pages.curves_file import Curves, curves_of, read_curves, text_of
 from harness.reporting.pages.scoreboard import write
 from harness.store.records import Store
 
@@ -30,9 +32,23 @@ def embedded(page: str) -> dict[str, Any]:
     return found
 
 
-def line(points: int, variant: int = 0) -> dict[str, Any]:
+def curves(points: int, variants: Sequence[str] = ("base",)) -> dict[str, Any]:
+    """The content of a curves.json."""
     values = list(range(points))
-    return {"variant": variant, "x": values, "n": [5] * points, "y": {"acc": {"mean": values, "low": values, "high": values}}}
+    y = {"acc": {"mean": values, "low": values, "high": values}}
+    return {
+        "schema": 1,
+        "plan": "activations",
+        "question": "Which?",
+        "metrics": {"acc": {"label": "acc", "unit": "%", "better": "maximize"}},
+        "variants": list(variants),
+        "x": "epoch",
+        "lines": [{"variant": place, "x": values, "n": [5] * points, "y": y} for place in range(len(variants))],
+    }
+
+
+def read(content: dict[str, Any]) -> Curves:
+    return Curves.model_validate(content)
 
 
 def test_a_plan_has_its_settings_and_the_interval_of_each_mean(store: Store) -> None:
@@ -61,8 +77,7 @@ def test_one_run_has_a_mean_without_an_interval(store: Store) -> None:
 
 
 def test_short_curves_are_kept_whole_and_long_ones_evenly_with_their_ends() -> None:
-    short, long = ({"metrics": {}, "lines": [line(points)]} for points in (7, 1001))
-    (kept, none, cut), points = thinned([short, None, long])
+    (kept, none, cut), points = thinned([read(curves(7)), None, read(curves(1001))])
     assert none is None
     assert kept is not None
     assert cut is not None
@@ -72,23 +87,51 @@ def test_short_curves_are_kept_whole_and_long_ones_evenly_with_their_ends() -> N
     assert (len(xs), xs[0], xs[-1]) == (200, 0, 1000)
     assert {after - before for before, after in pairwise(xs)} <= {5, 6}
     assert cut["lines"][0]["y"]["acc"]["mean"] == xs
-    assert cut["lines"][0]["n"] == 5
+    assert cut["lines"][0]["n"] == [5] * 200
 
 
 def test_the_more_plans_there_are_the_fewer_points_each_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compared, "MOST_VALUES", 800)
-    _, points = thinned([{"metrics": {}, "lines": [line(100, place) for place in range(10)]}])
+    monkeypatch.setattr(compared, "MOST_VALUES", 1000)
+    _, points = thinned([read(curves(100, [str(place) for place in range(10)]))])
     assert points == 20
 
 
-def test_a_file_that_holds_no_curves_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "curves.json"
-    assert read_curves(path) is None
-    path.parent.mkdir()
-    for text, problem in (("{", "not JSON"), ('{"schema": 99}', "unknown schema"), ("[]", "unknown schema")):
-        path.write_text(text)
-        with pytest.raises(StoreError, match=f"{problem}; write the report again: harness report a"):
-            read_curves(path)
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ({"schema": 99}, "newer version"),
+        ({"lines": [{"variant": 1, "x": [1], "n": [1], "y": {}}]}, "unknown variant"),
+        ({"lines": [{"variant": 0, "x": [1], "n": [1], "y": {"</script>": {}}}]}, "as long as x"),
+        ({"lines": [{"variant": 0, "x": [1, 2], "n": [1], "y": {}}]}, "as long as x"),
+        ({"lines": [{"variant": 0, "x": ["<b>"], "n": [1], "y": {}}]}, "valid integer"),
+        ({"lines": [{"variant": 0, "x": [float("nan")], "n": [1], "y": {}}]}, "finite"),
+        ({"lines": 5}, "valid array"),
+    ],
+)
+def test_a_file_that_holds_no_curves_is_named(tmp_path: Path, damage: dict[str, Any], problem: str) -> None:
+    path = tmp_path / "curves.json"
+    path.write_text(json.dumps({**curves(2), **damage}))
+    with pytest.raises(StoreError, match=rf"curves\.json: .*{problem}"):
+        read_curves(path)
+
+
+def test_curves_belong_to_variants_by_name_also_after_the_plan_has_got_others(tmp_path: Path) -> None:
+    folder = tmp_path / "activations"
+    folder.mkdir()
+    (folder / "curves.json").write_text(json.dumps(curves(2, ["gone", "b"])))
+    page, _ = render([{"name": "activations", "variants": [{"name": "b"}, {"name": "new"}], "metrics": {}}], [tmp_path])
+    assert [line["variant"] for line in embedded(page)["plans"][0]["curves"]["lines"]] == ["gone", "b"]
+
+
+def test_of_two_reports_of_a_plan_the_newer_curves_are_shown(tmp_path: Path) -> None:
+    for time, (folder, points) in enumerate({"newer": 3, "older": 2}.items()):
+        path = tmp_path / folder / "activations" / "curves.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(curves(points)))
+        os.utime(path, (2 - time, 2 - time))
+    for order in (("newer", "older"), ("older", "newer")):
+        page, _ = render([{"name": "activations", "variants": []}], [tmp_path / each for each in order])
+        assert embedded(page)["plans"][0]["curves"]["lines"][0]["x"] == [0, 1, 2]
 
 
 def test_the_page_has_every_plan_with_the_curves_of_its_report(store: Store) -> None:
@@ -96,7 +139,7 @@ def test_the_page_has_every_plan_with_the_curves_of_its_report(store: Store) -> 
     planned(store, {"base": BASE}, name="unwritten")
     folder = store.paths.report("activations")
     folder.mkdir(parents=True)
-    (folder / "curves.json").write_text(json.dumps(curves_document(gather(store, plan))))
+    (folder / "curves.json").write_text(text_of(curves_of(gather(store, plan))))
     first, second = embedded((write(store).parent / "compare.html").read_text())["plans"]
     assert (first["name"], second["name"], second["curves"]) == ("activations", "unwritten", None)
     curve = first["curves"]["lines"][0]
@@ -111,13 +154,13 @@ def test_damaged_curves_are_named_on_the_scoreboard_and_hide_nothing(store: Stor
     folder.mkdir(parents=True)
     (folder / "curves.json").write_text("{")
     root = parsed(write(store).read_text())
-    assert f"{folder / 'curves.json'}: not JSON" in root.one("section", id="errors").words
+    assert f"{folder / 'curves.json'}: damaged" in root.one("section", id="errors").words
     assert len(root.one("section", id="evidence").all("tbody")) == 1
 
 
 def test_no_name_ends_the_script_of_the_page(tmp_path: Path) -> None:
     plan = {"name": "x</script><b>", "variants": [], "metrics": {}}
-    page, errors = render([plan], tmp_path)
+    page, errors = render([plan], [tmp_path])
     assert errors == []
     assert parsed(page).all("b") == []
     assert embedded(page)["plans"][0]["name"] == "x</script><b>"

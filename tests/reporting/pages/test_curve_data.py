@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_what_is_not_finite_is_no_value() -> None:
         (4903082.0, 4903082),
         (1.23456789e20, 1.2346e20),
         (-2e-9, -2e-9),
+        (sys.float_info.max, sys.float_info.max),
     ],
 )
 def test_a_number_has_five_significant_digits_and_all_before_the_point(value: float, shown: float) -> None:

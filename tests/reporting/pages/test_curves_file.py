@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from reported import EPOCHS, planned
 from simulated import BASE, LEAKY, comparison
 
 from harness.reporting.pages import gather
-from harness.reporting.pages.curves_file import curves_document
+from harness.reporting.pages.curves_file import curves_of, text_of
 from harness.store.records import Store
 
 
@@ -14,7 +16,7 @@ def test_it_holds_mean_range_and_number_of_runs_of_each_variant(store: Store) ->
     plan = planned(
         store, {"base": BASE, "leaky_relu": [*LEAKY[:3], "failed", "diverged"]}, [comparison("improves", "leaky_relu")]
     )
-    found = curves_document(gather(store, plan, predictions=False))
+    found = json.loads(text_of(curves_of(gather(store, plan, predictions=False))))
     assert (found["schema"], found["plan"], found["question"], found["x"]) == (1, "activations", plan.question, "epoch")
     assert found["variants"] == ["base", "leaky_relu"]
     assert found["metrics"]["test_accuracy"] == {"label": "test accuracy", "unit": "%", "better": "maximize"}
@@ -28,5 +30,5 @@ def test_it_holds_mean_range_and_number_of_runs_of_each_variant(store: Store) ->
 
 def test_a_plan_that_has_not_begun_has_no_lines(store: Store) -> None:
     plan = planned(store, {"base": [], "leaky_relu": []})
-    found = curves_document(gather(store, plan, predictions=False))
+    found = json.loads(text_of(curves_of(gather(store, plan, predictions=False))))
     assert (found["lines"], found["metrics"]) == ([], {})

@@ -11,7 +11,6 @@ from reported import planned
 from simulated import ACTIVATIONS, comparison
 
 from harness import report as command
-from harness.reporting import figures
 from harness.reporting.pages import gather, markdown, page, pictures
 from harness.reporting.pages.pictures import UNDRAWN, Picture, draw, save
 from harness.reporting.pages.report_data import ReportData
@@ -63,14 +62,23 @@ def test_their_curves_are_figures_of_their_own(found: ReportData) -> None:
     assert more.caption == "Test loss and train accuracy by epoch, unsmoothed."
 
 
+@pytest.mark.usefixtures("undrawable")
 def test_a_figure_that_cannot_be_drawn_is_its_reason(found: ReportData) -> None:
     def fails() -> None:
         raise OverflowError("cannot convert float infinity to integer")
 
     (picture,) = save([(Picture("main", "main", "Alt.", "Caption."), fails)], found.folder)  # type: ignore[list-item]
     assert picture.caption == f"{UNDRAWN}: cannot convert float infinity to integer."
+    assert picture.alt == picture.caption
     assert (found.folder / "figures" / "main.svg").is_file()
-    assert figures.text_figure(picture.caption) is not None
+
+
+def test_an_error_in_a_figure_fails_the_tests_that_do_not_ask_for_it(found: ReportData) -> None:
+    def fails() -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError, match="a bug"):
+        save([(Picture("main", "main", "Alt.", "Caption."), fails)], found.folder)  # type: ignore[list-item]
 
 
 def test_many_variants_have_a_panel_each(found: ReportData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +94,6 @@ def test_values_beyond_all_limits_leave_a_whole_report_that_says_so(store: Store
     assert "out of range: base seed 0" in verdict.rows[0].notes
     assert any(flag.startswith("The test accuracy of 3 of 6 completed runs is infinite or beyond 1e75") for flag in found.flags)
     saved = save(draw(found), found.folder)
-    assert not [picture for picture in saved if UNDRAWN in picture.caption]
     assert "1.700e+308" in markdown.render(found, saved)
     assert LARGEST < 1e308
 

@@ -5,7 +5,8 @@ const MINUS = "\u2212";
 // The value as a number of at least 5 significant digits; of whole numbers up to 1e15 all digits.
 function shortNumber(value) {
   const size = Math.abs(value);
-  const short = Number(value.toPrecision(5));
+  const rounded = Number(value.toPrecision(5));
+  const short = Number.isFinite(rounded) ? rounded : value; // the largest numbers would be rounded to infinity
   const text = size >= 1e15 ? short.toExponential() : size >= 1e4 ? Math.round(value).toLocaleString("en") : String(short);
   return text.replaceAll("-", MINUS).replace("e+", "e");
 }

@@ -9,15 +9,15 @@ function cell(tag, text, more = {}) {
   return made;
 }
 
-// [{plan, variant, place}] for what the address names; names that no plan has are left out.
+// [{plan, variant}] for what the address names; names that no plan has are left out.
 function chosenRows(data) {
   const plans = new Map(data.plans.map((plan) => [plan.name, plan]));
   const rows = [];
   for (const [name, variants] of picksOf(location.hash)) {
     const plan = plans.get(name);
     for (const label of variants) {
-      const place = plan ? plan.variants.findIndex((variant) => variant.name === label) : -1;
-      if (place >= 0) rows.push({ plan, variant: plan.variants[place], place });
+      const variant = plan?.variants.find(({ name: own }) => own === label);
+      if (variant) rows.push({ plan, variant });
     }
   }
   return rows;
@@ -110,9 +110,9 @@ function chartData(data, rows) {
   const metrics = {};
   const variants = rows.map(({ plan, variant }, place) => ({ name: `${variant.name} · ${plan.name}`, ...data.styles[place % data.styles.length] }));
   const means = [];
-  rows.forEach(({ plan, place }, row) => {
+  rows.forEach(({ plan, variant }, row) => {
     for (const line of plan.curves?.lines ?? []) {
-      if (line.variant !== place) continue;
+      if (line.variant !== variant.name) continue;
       const own = { variant: row, x: line.x, n: line.n, y: {}, low: {}, high: {} };
       for (const [name, values] of Object.entries(line.y)) {
         const metric = plan.curves.metrics[name];
@@ -146,7 +146,7 @@ async function compareVariants() {
     fillTable(rows, remove);
     document.getElementById("reading").textContent =
       "Mean over completed runs with the 95 % interval of the t distribution over seeds, each for its row alone; ↑ higher is better, ↓ lower is better.";
-    const without = rows.filter(({ plan, place }) => !plan.curves?.lines.some((line) => line.variant === place));
+    const without = rows.filter(({ plan, variant }) => !plan.curves?.lines.some((line) => line.variant === variant.name));
     document.getElementById("without").textContent = without.length
       ? `Without curves: ${without.map(({ plan, variant }) => `${variant.name} of ${plan.name}`).join(", ")}; harness report NAME writes them.`
       : "";
