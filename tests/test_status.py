@@ -37,7 +37,7 @@ def test_all_plans_are_a_table(store: Store, toys: Plan, toy_plan: PlanMaker, ca
     assert run(store) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["experiment", "done", "running", "waiting", "failed", "verdicts", "updated"]
-    assert lines[1][:5] == [toys.name, "1/2", "·", "·", "1"]
+    assert lines[1][:5] == [toys.name, "2/2", "·", "·", "1"]
     assert lines[2] == ["untouched", "0/1", "·", "1", "·", "·", "·"]
 
 

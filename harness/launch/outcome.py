@@ -37,6 +37,7 @@ from harness.terminal import json_output, shell, summary
 if TYPE_CHECKING:
     from harness.analysis.verdicts import Judgement, Table
 
+LOST = ("failed", "diverged")  # with either the exit code is 1
 RESUME_HINT = "interrupted; everything is saved: run the same command again to resume"
 
 
@@ -157,10 +158,10 @@ class PlanOutcome(Outcome):
             lines.append(f"{plan.name}: {missing}; {_blocked_stage(plan)}")
         elif plan.selection is not None and self.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
             lines += _nothing_to_compare(plan, records, results)
-        if failed := sum(record.state == "failed" for record in records.values()):
-            lines.append(
-                f"{failed} of {len(plan.runs)} runs failed; see: harness status {plan.name} --results {quote(str(results))}"
-            )
+        states = [record.state for record in records.values()]
+        if lost := [f"{phrases.plural(states.count(state), 'run')} {state}" for state in LOST if state in states]:
+            lines.append(f"{', '.join(lost)}; see: harness status {plan.name} --results {quote(str(results))}")
+        if "failed" in states:
             if (
                 plan.program is not None
                 and plan.file != MAPPING

@@ -52,9 +52,9 @@ def unknown_name(store: Store, name: str, *, searches: bool = True, runs: bool =
     elif known:
         advice = f"choose from: {', '.join(sorted(known)[:LISTED])}"
     else:
-        advice = f"it has no plans; create one with: harness run experiments/{Path(wanted).name}.yaml"
+        advice = f"it has no plans; create one with: harness {_command(file)} experiments/{Path(wanted).name}.yaml"
     if known and wanted.isprintable() and _is_file(file):
-        advice += f"; {file} has not been started there: harness run {wanted}"
+        advice += f"; {file} has not been started there: harness {_command(file)} {wanted}"
     return InputError(f"no {what} {wanted!r} in {root}; {advice}")
 
 
@@ -98,6 +98,14 @@ def _near_runs(store: Store, start: str) -> list[str]:
     names = [name for name in atomic.names(store.paths.runs) if RUN_ID.fullmatch(name)]
     by_start = {name[: len(start)]: name for name in names}
     return [by_start[each] for each in near(start, by_start)]
+
+
+def _command(file: Path) -> str:
+    """What starts an experiment: `run`, or `sweep` if the file says that it is a search."""
+    try:
+        return "sweep" if re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
+    except (OSError, ValueError):
+        return "run"
 
 
 def _is_file(path: Path) -> bool:

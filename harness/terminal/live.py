@@ -27,7 +27,7 @@ from rich.text import Text
 from harness.common.shared_files import SharedFile
 from harness.terminal.live_footer import STOPPING, Footer, Phase
 from harness.terminal.shell import console as make_console
-from harness.terminal.tables import styled
+from harness.terminal.tables import Line, styled
 from harness.terminal.wrapping import printable
 
 LOG_LINES = 5
@@ -126,7 +126,7 @@ class Progress(Generic[State]):
     def _print_stopping(self) -> None:
         self._print(styled(STOPPING))
 
-    def _print(self, *lines: RenderableType) -> None:
+    def _print(self, *lines: Text | Line) -> None:
         for line in lines:
             self.console.print(line, soft_wrap=True)
 
@@ -187,6 +187,9 @@ class Live(Progress[State]):
 
     def _print_stopping(self) -> None:
         self._draw()
+
+    def _print(self, *lines: Text | Line) -> None:
+        super()._print(*(line if isinstance(line, Line) else Line(line) for line in lines))  # no word is broken
 
 
 def counter(finished: int, requested: int, most: int) -> str:

@@ -193,10 +193,13 @@ class SearchRows:
         elif best:
             found = f"{phrases.plural(len(best), 'trial')} on the front"
         running, remaining = len(self._running()), max(0, study.trials - self.finished())
-        took = [trial.seconds for trial in own if trial.finished and trial.seconds]
+        took = [trial.seconds for trial in own if trial.finished]
+        trained = [seconds for seconds in took if seconds]
+        took = took if trained else []
         basis = Basis("finished", len(took)) if took else self.earlier.basis if self.earlier else None
-        each = fmean(took) if took else self.earlier.seconds * study.seeds if self.earlier else None
-        left = None if each is None else each * remaining / max(1, min(max(self.workers, running), remaining))
+        each = fmean(trained) if trained else self.earlier.seconds * study.seeds if self.earlier else None
+        mean = fmean(took) if took else each  # those out of bounds took no time, and others will not either
+        left = None if mean is None else mean * remaining / max(1, min(max(self.workers, running), remaining))
         speeds = [speed for row in self.newest.rows.values() if isinstance(speed := row.get("samples_per_second"), int | float)]
         devices = 1 if study.accelerator == "cpu" else max(1, (study.resources.gpus or 1) * (study.resources.nodes or 1))
         return Footer(

@@ -77,7 +77,7 @@ class StatusRow:
 def row(status: PlanStatus) -> StatusRow:
     """A plan's row in the overview."""
     counts, waiting = status.counts, status.counts.pending + status.counts.interrupted
-    done = f"{counts.done}/{counts.total}"
+    done = f"{counts.done + counts.failed + counts.diverged}/{counts.total}"  # those that have finished, as of a search
     plan, numbers = status.plan, (counts.running, waiting, counts.failed, counts.diverged)
     return StatusRow(plan.family, plan.stage, plan.name, done, *numbers, verdicts(status), status.updated)
 

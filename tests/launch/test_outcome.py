@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from harness.launch.outcome import exit_code
+import pytest
+from conftest import PlanMaker
+
+from harness.launch.outcome import PlanOutcome, exit_code
+from harness.store.records import Record
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,28 @@ from harness.launch.outcome import exit_code
 )
 def test_the_exit_code_reports_the_state_of_the_work(workers: int, left: bool, failed: bool, code: int) -> None:
     assert exit_code(workers, left=left, failed=failed) == code
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lines"),
+    [
+        ("completed", "completed", []),
+        ("completed", "diverged", ["1 run diverged; see: harness status toys --results folder"]),
+        (
+            "failed",
+            "diverged",
+            [
+                "1 run failed, 1 run diverged; see: harness status toys --results folder",
+                "after fixing the cause, run the same command with --retry failed",
+            ],
+        ),
+    ],
+)
+def test_the_last_lines_say_which_runs_made_the_exit_code_1(
+    toy_plan: PlanMaker, first: str, second: str, lines: list[str]
+) -> None:
+    plan = toy_plan(name="toys", seeds=2)
+    records = {run.id: Record(run.id, "completed") for run in plan.runs}
+    one, other = list(records)[:2]
+    records |= {one: Record(one, first), other: Record(other, second)}
+    assert PlanOutcome(1, (), None, plan, records).notes(Path("folder")) == lines

@@ -29,6 +29,17 @@ def test_the_experiments_name_alone_points_to_its_profiles(store: Store, toy_pla
         stored_plan(store, "experiments/toys.yaml")
 
 
+def test_the_file_of_a_search_is_started_by_its_own_command(
+    store: Store, toy_plan: PlanMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("experiments").mkdir()
+    Path("experiments/walks.yaml").write_text("question: Which walk?\nsearch:\n  trials: 5\n")
+    assert "create one with: harness sweep experiments/walks.yaml" in str(unknown_name(store, "walks"))
+    store.save_plan(toy_plan(name="toys"))
+    assert "has not been started there: harness sweep walks" in str(unknown_name(store, "walks"))
+
+
 def test_without_any_plan_the_message_says_how_to_make_one(store: Store) -> None:
     with pytest.raises(InputError, match=r"harness run experiments/toys\.yaml"):
         stored_plan(store, "toys")

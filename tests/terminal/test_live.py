@@ -33,6 +33,25 @@ def test_the_live_view_is_golden(store: Store) -> None:
     assert shown == golden("live.txt", shown)
 
 
+def test_the_question_is_broken_between_words_on_a_narrow_terminal(store: Store) -> None:
+    console = terminal(40, 20)
+    with view_on(console, store):
+        pass
+    assert isinstance(console.file, io.StringIO)
+    assert "leakyrelu_vs_relu@smoke   Does LeakyReLU\n  train a better network than ReLU?\n" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("height", [12, 16, 20])
+def test_the_lines_of_a_long_label_are_counted(store: Store, height: int) -> None:
+    labels = [f"variant {number:2} of a comparison in which each has a long label, lr=0.{number:02}" for number in range(10)]
+    plan = images_plan(tuple(labels), seeds=3)
+    rows = PlanRows(plan, "test_accuracy", METRIC, store.paths, workers=2, device="cpu")
+    rows.update({run.id: Record(run.id, "running" if place < 4 else "pending") for place, run in enumerate(plan.runs)})
+    shown = text(*rows.body(60, height), width=60).splitlines()
+    assert len(shown) <= height
+    assert max(map(len, shown)) <= 60
+
+
 def test_the_live_view_shows_the_seeds_up_to_the_current_look(store: Store) -> None:
     plan = images_plan(looks=(3, 5, 10), seeds=10, claims=(CLAIM,))
     console = Console(file=io.StringIO(), width=100)

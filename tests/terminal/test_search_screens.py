@@ -81,7 +81,7 @@ def test_the_live_view_of_a_search_is_golden(store: Store) -> None:
     shown = text(*rows.introduction(), view.frame())
     assert "5/10 trials done" in shown
     # The four trials that trained took 50 s on average; 5 are left, for 2 workers.
-    assert "2 min left, from 4 finished trials" in shown
+    assert "2 min left, from 5 finished trials" in shown
     assert shown == golden("search_live.txt", shown)
 
 
@@ -112,7 +112,9 @@ def test_the_time_left_is_from_earlier_results_until_a_trial_has_finished(store:
     rows.update([])
     assert rows.footer(0.0).left == "10 min left, from 12 finished runs of toys"  # 10 trials of two runs, two at a time
     rows.update(TRIALS)
-    assert rows.footer(0.0).left == "2 min left, from 4 finished trials"
+    assert rows.footer(0.0).left == "2 min left, from 5 finished trials"
+    rows.update([*TRIALS, *(trial(number, "infeasible", seconds=0.0, runs=()) for number in (7, 8, 9))])
+    assert rows.footer(0.0).left == "25 s left, from 8 finished trials"  # two remain; half of such trials take no time
     unknown = SearchRows(STUDY, METRICS, store, workers=2)
     unknown.update([])
     assert unknown.footer(0.0).left == "time left not known yet"
