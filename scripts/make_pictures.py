@@ -2,9 +2,9 @@
 
     make demo && python scripts/make_pictures.py [RESULTS]
 
-Needs Chromium and pdflatex. Reports, the table and the end of a run are those of the demo; live screens, the server's page and the
-comparison show made-up results, and say so. docs/pictures/report.png holds what `harness report` prints as a text chunk, the README
-the same text: tests/test_pages.py compares the two.
+Needs Chromium and pdflatex. Reports, the table and the end of a run are those of the demo; live screens, the server's page and
+the comparison show made-up results, and say so. docs/pictures/report.png holds what `harness report` prints as a text chunk,
+the README the same text: tests/test_pages.py compares the two.
 """
 
 from __future__ import annotations

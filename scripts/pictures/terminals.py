@@ -1,4 +1,4 @@
-"""The live screen of an experiment in the middle of its training, as text and SVG, and what a log is told; from made-up results."""
+"""The live screen of an experiment in the middle of its training, as text and SVG, and its log; from made-up results."""
 
 from __future__ import annotations
 
