@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from devtools import CHART_SHOWN, LAST_POINT, Browser
-from files import screenshot, terminal
+from picture_files import screenshot, terminal
 
 ROOT = Path(__file__).parents[2]
 PLAN = "leakyrelu_vs_relu@smoke"

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from devtools import Browser
 from examples import write_log, write_run
-from files import screenshot
+from picture_files import screenshot
 from made_up import EPOCHS, rows
 from reported import write_origin
 from serving import served

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from files import terminal
+from picture_files import terminal
 from mid_run import completed, mid_run, plan_of
 
 from harness.execution.schedule import Schedule
