@@ -7,17 +7,13 @@ import tempfile
 from pathlib import Path
 
 from devtools import CHART_SHOWN, Browser
-from examples import changed, write_run
-from picture_files import screenshot
-from made_up import rows
+from made_up import completed
 from mid_run import EXPERIMENTS
-from reported import write_origin
+from picture_files import screenshot
 
 from harness import write_report
-from harness.execution.plan_worker import job
-from harness.execution.schedule import Schedule
 from harness.experiment import load_experiment
-from harness.experiment.plan import make_plan, task_of
+from harness.experiment.plan import make_plan
 from harness.store.records import Store
 
 TICKED = {"dropout_sweep": ("dropout=0.2", "dropout=0.7"), "label_smoothing": ("label_smoothing=0",)}
@@ -51,10 +47,5 @@ def made_up(store: Store, experiment: str) -> str:
         copies = Path(shutil.copytree(EXPERIMENTS, Path(folder) / "experiments"))
         path = (copies / f"{experiment}.yaml").rename(copies / f"made_up_{experiment}.yaml")
         plan = make_plan(load_experiment(path), "cuda", created="2026-01-01T00:00:00+00:00", fingerprint=lambda _: "made up")
-    store.save_plan(changed(plan, known=()))
-    for run in Schedule(plan).first_look():
-        own = rows(run, gain=GAINS.get(run.variant, 0.0))
-        write_run(store, plan, run, own, state="completed", train_seconds=sum(row["seconds"] for row in own))
-        write_origin(store, run.id)
-        store.paths.run(run.id).spec.write_text(job(plan, run, task_of(plan)).spec.model_dump_json(by_alias=True))
+    completed(store, plan, GAINS)
     return plan.name

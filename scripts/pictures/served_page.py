@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from devtools import Browser
 from examples import write_log, write_run
-from picture_files import screenshot
 from made_up import EPOCHS, rows
+from picture_files import screenshot
 from reported import write_origin
 from serving import served
 

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from picture_files import terminal
 from mid_run import completed, mid_run, plan_of
+from picture_files import terminal
 
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan, task_of
