@@ -22,6 +22,7 @@ DESK, TELEPHONE = (1280, 800), (390, 1500)  # pixels; the phone's page is scroll
 PAGE = r"""\documentclass{article}
 \usepackage[paperwidth=150mm, paperheight=65mm, margin=8mm]{geometry}
 \usepackage{booktabs,amssymb}
+\setlength{\belowcaptionskip}{6pt}
 \pagestyle{empty}
 \begin{document}
 %s

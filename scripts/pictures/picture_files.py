@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
-COLOURS = 64  # of a PNG
+COLOURS = 256  # of a PNG
 RESULT = "result"  # keyword of the text chunk
 
 
