@@ -233,7 +233,7 @@ def test_every_field_of_the_files_is_documented() -> None:
 
 def test_the_readmes_picture_and_text_show_the_same_result() -> None:
     (result,) = [text for language, text in blocks("README.md") if language == "text"]
-    with Image.open(ROOT / "docs" / "report_wide.png") as picture:
+    with Image.open(ROOT / "docs" / "pictures" / "report.png") as picture:
         assert picture.info["result"] == result, "make both again: make demo && python scripts/make_pictures.py"
 
 

@@ -27,6 +27,18 @@ PATIENCE_S = 60
 KEYS = {
     "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
 }  # fmt: skip
+# Resolved when the curves of a report are shown.
+CHART_SHOWN = """new Promise((done) => {
+  const look = () => document.querySelector(".chart .plot .line") ? done(true) : setTimeout(look, 10);
+  look();
+})"""
+# The place in the window of the last point of a shown line; `kind` is seed or mean.
+LAST_POINT = """(() => {{
+  const line = document.querySelectorAll(".chart .plot .{kind} .line")[{place}];
+  const box = line.ownerSVGElement.getBoundingClientRect();
+  const [x, y] = line.getAttribute("d").split("L").at(-1).split(" ").map(Number);
+  return [box.left + x, box.top + y];
+}})()"""
 
 
 def found() -> str | None:

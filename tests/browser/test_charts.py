@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devtools import NAMES, Browser, found
+from devtools import CHART_SHOWN, LAST_POINT, NAMES, Browser, found
 from reported import planned
 from simulated import BASE, GELU, LEAKY, comparison
 
@@ -18,18 +18,7 @@ from harness.store.records import Store
 pytestmark = pytest.mark.needs(*NAMES)
 
 WIDE, PHONE = (1280, 900), (390, 844)
-SHOWN = """new Promise((done) => {
-  const look = () => document.querySelector(".chart .plot .line") ? done(true) : setTimeout(look, 10);
-  look();
-})"""
 PLOT = "document.querySelector('.chart .plot svg')"
-# The place of the last point of a shown line, in the window.
-LAST = """(() => {{
-  const line = document.querySelectorAll(".chart .plot .{kind} .line")[{place}];
-  const box = line.ownerSVGElement.getBoundingClientRect();
-  const [x, y] = line.getAttribute("d").split("L").at(-1).split(" ").map(Number);
-  return [box.left + x, box.top + y];
-}})()"""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 def opened(browser: Browser, page: Path, size: tuple[int, int] = WIDE, dark: bool = False) -> None:
     browser.open(page, size, dark)
-    assert browser.value(SHOWN)
+    assert browser.value(CHART_SHOWN)
     browser.value("document.querySelector('.chart').scrollIntoView()")
 
 
@@ -98,11 +87,11 @@ def test_the_mouse_on_a_curve_tells_value_variant_seed_epoch_and_run(browser: Br
     left, top, width, height = box(browser)
     along = top + height - 15  # the axis of epochs
     browser.point(left + 0.9 * width, along, to=(left + 0.99 * width, along))
-    browser.point(*browser.value(LAST.format(kind="seed", place=1)))
+    browser.point(*browser.value(LAST_POINT.format(kind="seed", place=1)))
     value, variant, where, run = told(browser)
     assert (value, variant, where) == ("93.41 %", "leaky_relu", "seed 0, epoch 6")
     assert run.removeprefix("run ") in (page.parent / "runs.csv").read_text()
-    browser.point(*browser.value(LAST.format(kind="mean", place=0)))
+    browser.point(*browser.value(LAST_POINT.format(kind="mean", place=0)))
     assert told(browser) == ["93.04 %", "base", "mean of 5 runs, epoch 6"]
     browser.point(5, 5)
     assert told(browser) == []
@@ -156,7 +145,7 @@ def test_a_log_scale_and_smoothing_say_what_they_do(browser: Browser, page: Path
     remarks = browser.value("document.querySelector('.chart .reading').textContent")
     assert "smoothed: moving average of weight 0.5, the recorded values are pale" in remarks
     assert browser.value("document.querySelectorAll('.chart .raw').length") == 18
-    browser.point(*browser.value(LAST.format(kind="mean", place=0)))
+    browser.point(*browser.value(LAST_POINT.format(kind="mean", place=0)))
     assert told(browser)[0].startswith("0.35333 nats (smoothed ")
 
 
@@ -191,7 +180,7 @@ def test_on_a_phone_a_touch_tells_the_value_and_nothing_scrolls_sideways(browser
     opened(browser, page, PHONE)
     assert browser.value("document.documentElement.scrollWidth") == PHONE[0]
     browser.send("Emulation.setTouchEmulationEnabled", enabled=True)
-    browser.tap(*browser.value(LAST.format(kind="mean", place=1)))
+    browser.tap(*browser.value(LAST_POINT.format(kind="mean", place=1)))
     browser.send("Emulation.setTouchEmulationEnabled", enabled=False)
     assert told(browser)[1:] == ["leaky_relu", "mean of 5 runs, epoch 6"]
     right = browser.value("document.querySelector('.tip:not([hidden])').getBoundingClientRect().right")
@@ -229,11 +218,11 @@ def test_choices_outlast_a_reload_of_an_unfinished_report(browser: Browser, page
     # While a value is shown, the page stays.
     browser.value("document.body.insertAdjacentHTML('beforeend', '<p class=tip></p>')")
     copy.write_text(page.read_text())
-    assert browser.value(SHOWN)
+    assert browser.value(CHART_SHOWN)
     choose(browser, "metric", "train_loss")
     click(browser, "gelu")
     browser.value("document.querySelector('body > .tip').remove()")
     browser.wait_for_another_load()
-    assert browser.value(SHOWN)
+    assert browser.value(CHART_SHOWN)
     assert lines(browser, "mean") == 2
     assert browser.value("document.querySelector('[name=metric]').value") == "train_loss"

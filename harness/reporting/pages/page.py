@@ -188,8 +188,8 @@ def _allowed(text: str) -> str:
 
 
 def keep_units(text: str) -> str:
-    """No line break between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|pp|nats)(?!\w))", "\N{NO-BREAK SPACE}", text)
+    """No line break between a number and its unit, and between p and its value."""
+    return re.sub(r"(?<=\d) (?=(?:%|pp|nats)(?!\w))|(?<=\bp) (?=[<>]?[.\d])", "\N{NO-BREAK SPACE}", text)
 
 
 def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) -> dict[str, list[Image]]:

@@ -210,6 +210,7 @@ def test_a_failed_run_that_holds_a_look_is_shown_before_the_question(store: Stor
 
 def test_numbers_stay_on_the_line_of_their_unit() -> None:
     assert page.keep_units("0.33 pp, 95 % interval; 3 nats; 2 seeds") == "0.33\xa0pp, 95\xa0% interval; 3\xa0nats; 2 seeds"
+    assert page.keep_units("may be best (p .616); p 1; step 3") == "may be best (p\xa0.616); p\xa01; step 3"
 
 
 def test_parameters_times_and_failures_have_columns_where_there_are_any(store: Store) -> None:

@@ -1,24 +1,14 @@
-"""The live screen of an experiment in the middle of its training, as text and SVG, and what a log is told; from made-up results.
-
-    python scripts/pictures/live_screen.py FOLDER [EXPERIMENT] [--widths 80 160]
-
-Writes live_WIDTH.txt and live_WIDTH.svg for each width, and live_log.txt.
-"""
+"""The live screen of an experiment in the middle of its training, as text and SVG, and its log; from made-up results."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import io
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
-
 from mid_run import completed, mid_run, plan_of
-from rich.console import Console
+from picture_files import terminal
 
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan, task_of
@@ -27,31 +17,26 @@ from harness.tasks.protocol import result_metrics
 from harness.terminal.live import HEARTBEAT_S, Live, Progress
 from harness.terminal.live_plan import PlanRows
 
-HEIGHT = 24  # lines of the terminal
+EXPERIMENT = "dropout_sweep"
+WIDTHS = (80, 160)  # columns
+LOG = "log.txt"
+NAMES = (*(f"live_{width}.svg" for width in WIDTHS), LOG)
 MADE_UP = "Made-up results, to show the screen: nothing was trained."
 ELAPSED_S = 4325.0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("experiment", nargs="?", default="dropout_sweep")
-    parser.add_argument("--widths", type=int, nargs="+", default=[80, 160])
-    options = parser.parse_args(argv)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for width in options.widths:
-        text, svg = screen(options.experiment, width)
-        (options.folder / f"live_{width}.txt").write_text(text)
-        (options.folder / f"live_{width}.svg").write_text(svg)
-    (options.folder / "live_log.txt").write_text(log(options.experiment))
-    return 0
+def write(folder: Path) -> None:
+    """Write the files NAMES."""
+    for width in WIDTHS:
+        (folder / f"live_{width}.svg").write_text(screen(EXPERIMENT, width)[1])
+    (folder / LOG).write_text(log(EXPERIMENT))
 
 
 def screen(experiment: str, width: int) -> tuple[str, str]:
     """The live screen on a terminal of `width` columns as text and as SVG."""
     with _results() as store:
         plan = plan_of(experiment)
-        rows, out = _rows(store, plan), _console(width)
+        rows, out = _rows(store, plan), terminal(width)
         view = Live(rows, out, iter([0.0, ELAPSED_S]).__next__)
         rows.update(mid_run(store, plan, failed=False))
         rows.look(8)
@@ -64,7 +49,7 @@ def screen(experiment: str, width: int) -> tuple[str, str]:
 def log(experiment: str) -> str:
     """What a log is told: how far everything is, then two runs that finish."""
     with _results() as store:
-        plan, out = plan_of(experiment), _console(1000)
+        plan, out = plan_of(experiment), terminal(1000)
         times = iter([0.0, 1.0, HEARTBEAT_S, HEARTBEAT_S, HEARTBEAT_S + 1, HEARTBEAT_S + 2])
         state = mid_run(store, plan, failed=False)
         with Progress[Mapping[str, Record]](_rows(store, plan), out, times.__next__) as view:
@@ -82,17 +67,8 @@ def _rows(store: Store, plan: Plan) -> PlanRows:
     return PlanRows(plan, name, metrics[name], store.paths, workers=2, device="cuda", schedule=Schedule(plan))
 
 
-def _console(width: int) -> Console:
-    options = {"highlight": False, "markup": False, "emoji": False, "force_terminal": True}
-    return Console(file=io.StringIO(), record=True, width=width, height=HEIGHT, **options)
-
-
 @contextlib.contextmanager
 def _results() -> Iterator[Store]:
     """An empty results folder of the usual name."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         yield Store.open(Path("results"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
