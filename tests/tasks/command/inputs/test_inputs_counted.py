@@ -153,7 +153,8 @@ def test_a_dry_run_lists_what_counts_and_how_it_was_found(tmp_path, capsys):
     ]
 
 
-def test_a_long_list_is_cut_on_the_screen_only(tmp_path, capsys):
+def test_a_long_list_is_cut_on_the_screen_only(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     folder = "a_folder_with_a_very_long_name/and_another_one_in_it"
     files = {f"{folder}/module_{number}.py": "" for number in range(40)}
     write(tmp_path, files)
