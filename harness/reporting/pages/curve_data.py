@@ -25,8 +25,8 @@ DIGITS = 5  # significant ones of every value
 ALL_DIGITS = 1e15  # up to here, all digits before the point are kept
 
 MOST_LINES = 240  # with more runs each variant is a mean and a range; more variants are left out
-MOST_VALUES = 180_000  # of all lines and metrics together: less than 0.5 MB in a page, so that pages of 100 runs are below 1 MB
-FEWEST_POINTS = 40  # of a line; rather than fewer, the last metrics are left out
+MOST_VALUES = 145_000  # of all lines and metrics together: less than 0.5 MB in a page, so that pages of 100 runs are below 1 MB
+FEWEST_POINTS = 30  # of a line; rather than fewer, the last metrics are left out
 
 
 def curve_data(
