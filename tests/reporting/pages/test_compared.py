@@ -117,7 +117,7 @@ def test_damaged_curves_are_named_on_the_scoreboard_and_hide_nothing(store: Stor
 
 def test_no_name_ends_the_script_of_the_page(tmp_path: Path) -> None:
     plan = {"name": "x</script><b>", "variants": [], "metrics": {}}
-    page, errors = render([plan], tmp_path)
+    page, errors = render([plan], [tmp_path])
     assert errors == []
     assert parsed(page).all("b") == []
     assert embedded(page)["plans"][0]["name"] == "x</script><b>"
