@@ -29,6 +29,7 @@ HEIGHT = 3.3
 GOLDEN = 0.618  # golden ratio: its multiples modulo 1 spread dots of one height evenly
 LABEL = 28  # letters of both names on one line
 MEAN = 0.95  # x of the mean
+NEAR_ZERO = 0.12  # share of the axis that half of the words beside the mean need
 
 
 def pair(subject: Subject) -> Figure:
@@ -113,7 +114,10 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
             ticks[MEAN] += f",\n{subject.level}"
         if max(map(len, words.split("\n"))) >= LABEL * 3 // 4:  # numbers with exponents
             words = words.replace(", ", ",\n")
-        axis.annotate(words, (MEAN, row.difference), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
+        near = abs(row.difference) < NEAR_ZERO * (max(reach) - min(reach))  # the line would go through the words
+        up = 1 if row.difference >= 0 else -1
+        at, beside, va = (0.0, 4 * up, "bottom" if up > 0 else "top") if near else (row.difference, 0, "center")
+        axis.annotate(words, (MEAN, at), (9, beside), textcoords="offset points", va=va, fontsize=9, color=INK)
     axis.set_xticks(list(ticks), list(ticks.values()))
     axis.set_xlim(-0.4, 2.0)
     edge = 0.06 * (max(reach) - min(reach) or 1.0)
