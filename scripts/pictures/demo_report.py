@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from devtools import CHART_SHOWN, LAST_POINT, Browser
-from picture_files import screenshot, terminal
+from picture_files import screenshot, svg, terminal
 
 ROOT = Path(__file__).parents[2]
 PLAN = "leakyrelu_vs_relu@smoke"
@@ -61,14 +61,17 @@ def hovered(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, DESK, dark)
     browser.value(CHART_SHOWN)
     browser.value("document.querySelector('.chart').closest('section').scrollIntoView()")
+    browser.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it may be drawn once more
     browser.point(*browser.value(LAST_POINT.format(kind="mean", place=1)))
+    if not browser.value("document.querySelector('.chart .tip').checkVisibility()"):
+        raise RuntimeError(f"{page}: the mouse shows no value")
 
 
 def end(text: str) -> str:
     """The screen as SVG."""
     out = terminal(NARROW)
     out.print(text, end="")
-    return out.export_svg(title="harness run leakyrelu_vs_relu --profile smoke")
+    return svg(out, "harness run leakyrelu_vs_relu --profile smoke")
 
 
 def compiled(table: str, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -32,3 +33,8 @@ def terminal(width: int, height: int = 24) -> Console:
     """A terminal whose contents can be exported."""
     options = {"highlight": False, "markup": False, "emoji": False, "force_terminal": True}
     return Console(file=io.StringIO(), record=True, width=width, height=height, **options)
+
+
+def svg(shown: Console, title: str) -> str:
+    """The contents of a terminal as SVG in the viewer's own font: rich's would be fetched from elsewhere."""
+    return re.sub(r"\s*@font-face \{.*?\}", "", shown.export_svg(title=title), flags=re.DOTALL)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mid_run import completed, mid_run, plan_of
-from picture_files import terminal
+from picture_files import svg, terminal
 
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan, task_of
@@ -43,7 +43,7 @@ def screen(experiment: str, width: int) -> tuple[str, str]:
         out.print(MADE_UP, style="italic")
         out.print(*rows.introduction(), sep="\n")
         out.print(view.frame())
-    return out.export_text(clear=False), out.export_svg(title=f"harness run {experiment}")
+    return out.export_text(clear=False), svg(out, f"harness run {experiment}")
 
 
 def log(experiment: str) -> str:
