@@ -193,3 +193,14 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser of all tests in tests/browser."""
+    from devtools import Browser, found
+
+    executable = found()
+    assert executable is not None
+    with Browser(executable) as opened:
+        yield opened

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from devtools import NAMES, Browser, found, links
+from devtools import NAMES, Browser, links
 from reported import planned
 from searched import confirm, keep, study_of
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
@@ -55,14 +54,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("activations", "going", "tuned", "hunt"):
         write_report(name, store.paths.root)
     return store.paths.reports
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = found()
-    assert executable is not None
-    with Browser(executable) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

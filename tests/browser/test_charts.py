@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from devtools import CHART_SHOWN, LAST_POINT, NAMES, Browser, found
+from devtools import CHART_SHOWN, LAST_POINT, NAMES, Browser
 from reported import planned
 from simulated import BASE, GELU, LEAKY, comparison
 
@@ -28,14 +27,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values: dict[str, list[Any]] = {"base": BASE, "leaky_relu": LEAKY, "gelu": [*GELU[:4], "failed"]}
     planned(store, values, [comparison("improves", "leaky_relu")])
     return write_report("activations", store.paths.root)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = found()
-    assert executable is not None
-    with Browser(executable) as opened:
-        yield opened
 
 
 def opened(browser: Browser, page: Path, size: tuple[int, int] = WIDE, dark: bool = False) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from devtools import NAMES, Browser, found
+from devtools import NAMES, Browser
 from reported import planned
 from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 
@@ -46,14 +45,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (store.paths.reports / "alone" / "curves.json").unlink()
     write_report("slower", store.paths.root)
     return store.paths.reports
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = found()
-    assert executable is not None
-    with Browser(executable) as opened:
-        yield opened
 
 
 def test_a_key_copies_the_table_for_a_paper_in_each_format(browser: Browser, reports: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from devtools import NAMES, Browser, found
+from devtools import NAMES, Browser
 from examples import toy_rows, write_run
 from serving import served
 
@@ -23,14 +23,6 @@ PlanMaker = Callable[..., Plan]
 PATIENCE_S = 90
 PHONE = (390, 800)
 ANY_SPEED = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = found()
-    assert executable is not None
-    with Browser(executable) as opened:
-        yield opened
 
 
 @pytest.fixture
