@@ -6,14 +6,19 @@ import colorsys
 
 import pytest
 
-from harness.reporting.figures.dark import PAPER, contrast, for_dark
+from harness.reporting.figures.dark import GREY, PAPER, contrast, for_dark
 from harness.reporting.figures.style import COLOURS
 
-HUES = [colour for colour in COLOURS if colour != "#222222"]
+
+def parts(colour: str) -> list[float]:
+    return [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
 
 
 def hue(colour: str) -> float:
-    return colorsys.rgb_to_hls(*(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)))[0]
+    return colorsys.rgb_to_hls(*parts(colour))[0]
+
+
+HUES = [colour for colour in COLOURS if max(parts(colour)) - min(parts(colour)) >= GREY]
 
 
 @pytest.mark.parametrize("colour", COLOURS)
