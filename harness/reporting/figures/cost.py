@@ -9,8 +9,7 @@ from harness.reporting.figures.layout import add_space_below, empty_figure, new_
 from harness.reporting.figures.legend import legend
 from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
-from harness.reporting.figures.subject import Subject
-from harness.tasks.results import LARGEST
+from harness.reporting.figures.subject import Subject, calculable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +25,7 @@ def sizes(runs: pd.DataFrame) -> dict[str, float]:
     """Variant -> number of parameters, where known and not too large to draw."""
     if SIZE not in runs:
         return {}
-    known = runs[runs[SIZE].abs() <= LARGEST]
+    known = runs[calculable(runs, SIZE)]
     return {str(variant): float(own[SIZE].iloc[0]) for variant, own in known.groupby("variant", sort=False)}
 
 

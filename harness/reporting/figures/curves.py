@@ -11,9 +11,9 @@ from harness.reporting import phrases
 from harness.reporting.figures.layout import EDGE, KEY, LETTERS, LINE, NOTE_LINE, PALE, TAG, SideLabel, side_labels, wrap_lines
 from harness.reporting.figures.legend import legend, measured_in
 from harness.reporting.figures.style import LineStyle, drawing, line_styles
+from harness.reporting.figures.subject import calculable
 from harness.reporting.figures.ticks import fit_ticks
 from harness.tasks.protocol import Metric
-from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,18 +140,15 @@ def name_lines(axis: Axes, epochs: pd.DataFrame, name: str, styles: Mapping[str,
 
 def beyond(epochs: pd.DataFrame, metrics: Mapping[str, Metric]) -> str:
     """How many values of the metrics are not drawn because they are infinite or too large; empty if all are."""
-    count = sum(int((epochs[name].abs() > LARGEST).sum()) for name in metrics if name in epochs)
+    count = sum(int((epochs[name].notna() & ~calculable(epochs, name)).sum()) for name in metrics if name in epochs)
     return f"{phrases.plural(count, 'value')} infinite or beyond 1e75 not drawn" if count else ""
 
 
 def drawable(epochs: pd.DataFrame, name: str) -> pd.DataFrame:
     """[variant, seed, state, epoch, `name`] of the rows whose value can be drawn; empty for an unknown metric."""
-    import numpy as np
-
     if name not in epochs:
         return epochs.iloc[:0]
-    known = np.abs(epochs[name].to_numpy(dtype=float, na_value=np.nan)) <= LARGEST
-    found: pd.DataFrame = epochs.loc[known, ["variant", "seed", "state", "epoch", name]]
+    found: pd.DataFrame = epochs.loc[calculable(epochs, name), ["variant", "seed", "state", "epoch", name]]
     return found
 
 

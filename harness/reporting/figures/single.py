@@ -12,9 +12,8 @@ from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES
 from harness.reporting.figures.layout import PALE, SideLabel, new_figure, show_text, side_labels
 from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing, line_styles
-from harness.reporting.figures.subject import LOST, Subject
+from harness.reporting.figures.subject import LOST, Subject, calculable
 from harness.tasks.protocol import Metric
-from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +33,7 @@ def single_variant(subject: Subject, epochs: pd.DataFrame, name: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     metric = subject.metrics.get(name)
-    names = [each for each in related_metrics(name, subject.metrics) if each in epochs and (epochs[each].abs() <= LARGEST).any()]
+    names = [each for each in related_metrics(name, subject.metrics) if each in epochs and calculable(epochs, each).any()]
     wording = "; ".join(filter(None, [key(epochs, MOST_LINES), subject.basis]))
     with drawing():
         figure, (axis,) = new_figure(HEIGHT, phrases.rehearsal(subject.plan), wording)
@@ -91,7 +90,7 @@ def _lines(axis: Axes, subject: Subject, epochs: pd.DataFrame, names: Sequence[s
     """A line per metric, with a label at its end."""
     labels = []
     for place, (name, line) in enumerate(line_styles(names).items()):
-        values = epochs[epochs[name].abs() <= LARGEST]
+        values = epochs[calculable(epochs, name)]
         if values.empty:
             continue
         long = values["epoch"].nunique() > FEW_EPOCHS

@@ -14,9 +14,19 @@ from harness.tasks.protocol import Metric
 from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 LOST = ("failed", "diverged")
+
+
+def calculable(frame: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Whether the value of `name` is a number that can be calculated with [row of `frame`]; a missing value is not."""
+    import numpy as np
+
+    known: NDArray[np.bool_] = np.abs(frame[name].to_numpy(dtype=float, na_value=np.nan)) <= LARGEST
+    return known
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from harness.execution.consistency import inconsistencies
 from harness.execution.schedule import Counts, count_states, requested
 from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan, PlannedRun, task_of
+from harness.reporting.figures.subject import calculable
 from harness.reporting.pages.cost import Cost, cost_of
 from harness.reporting.pages.curve_data import curve_data
 from harness.reporting.pages.flags import flags
@@ -33,7 +34,6 @@ from harness.store.ledger.history import PlanLedger, plan_ledger
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, result_metrics
-from harness.tasks.results import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,7 +256,7 @@ def claimed(verdicts: Iterable[Verdict], first: str) -> list[str]:
 
 def measured(frame: pd.DataFrame, name: str) -> bool:
     """Whether a run or an epoch of `frame` has a value of a metric that can be calculated with."""
-    return name in frame and bool((frame[name].abs() <= LARGEST).any())
+    return name in frame and bool(calculable(frame, name).any())
 
 
 def _numbers(metrics: Mapping[str, Metric], runs: pd.DataFrame) -> dict[str, Metric]:

@@ -106,7 +106,7 @@ def coverage(level: float) -> str:
 
 def nothing_drawn(name: str, values: Iterable[float]) -> str:
     """Why none of the values of the metric `name` can be drawn."""
-    beyond = any(abs(value) > LARGEST for value in values)  # False for NaN
+    beyond = any(value is not None and abs(value) > LARGEST for value in values)  # False for NaN
     return f"every {name} is infinite or beyond 1e75, too large to draw" if beyond else f"no {name} measured"
 
 

@@ -44,7 +44,7 @@ def test_each_variant_is_shown_with_the_setting_that_was_chosen_for_it(store: St
     plan = compared(store, tmp_path)
     chosen = cells(section(store, plan, "tuning").all("table")[0])
     assert [row[:3] for row in chosen] == [["plain", "4", "50.05 ± 0.07"], ["quiet", "16", "52.05 ± 0.07"]]
-    assert [row[1] for row in cells(section(store, plan, "variants").one("table"))] == ["steps=4", "steps=16"]
+    assert [row[1] for row in cells(section(store, plan, "variants").all("table")[0])] == ["steps=4", "steps=16"]
     assert "on 2 seeds" not in section(store, plan, "tuning").words
     assert "over 2 seeds from 1000, which the comparison does not use" in section(store, plan, "tuning").words
 
@@ -129,7 +129,7 @@ def test_the_markdown_has_the_same_table_and_the_figure(store: Store, tmp_path: 
     assert "## Tuning\n\n![Score by steps; chosen: plain steps=4, quiet steps=16.](figures/tuning.png)" in text
     assert "| quiet | 1 | 50.17 ± 0.07 |" in text
     assert "chosen; best at the edge of its range" in text
-    assert MarkdownIt("commonmark").enable("table").render(text).count("<table>") == 5
+    assert MarkdownIt("commonmark").enable("table").render(text).count("<table>") == 6
 
 
 def test_curves_stand_on_a_logarithmic_axis_over_a_decade(store: Store, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_stages_have_neither_report_nor_row(store: Store, tmp_path: Path, capsys
     study = study_of()
     confirm(store, study, keep(store, study))
     assert report.main(["--results", str(store.paths.root)]) == 0
-    assert sorted(path.name for path in store.paths.reports.iterdir()) == ["hunt", "hunt.final", "index.html", "tuned"]
+    assert sorted(path.name for path in store.paths.reports.iterdir()) == ["compare.html", "hunt", "hunt.final", "index.html", "tuned"]
     root = parsed((store.paths.reports / "index.html").read_text())
     rows = [row.all("th")[0].all("a")[0].words for row in root.one("section", id="evidence").all("tbody")]
     assert rows == ["hunt.final", "tuned"]
