@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,16 @@ settings.load_profile("untimed")
 TESTS = Path(__file__).parent
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With HARNESS_SLOW_SHARE=K/N, of the slow tests only every Nth remains, another one for each K."""
+    turn, _, every = os.environ.get("HARNESS_SLOW_SHARE", "0/1").partition("/")
+    left = [each for each in items if each.get_closest_marker("slow") and crc32(each.nodeid.encode()) % int(every) != int(turn)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = set(left)
+        items[:] = [each for each in items if each not in gone]
 
 
 @pytest.hookimpl(tryfirst=True)

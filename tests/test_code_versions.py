@@ -18,6 +18,8 @@ from repositories import LOSS, MAIN, commit, experiment, git, planned, repositor
 from harness import clean, reread, run, verify
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 SLOW = {
     **MAIN,
     "train.py": "import pathlib, time\n"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import cast
 
-from conftest import SLOW_S, TESTS, mismarked
+import pytest
+from conftest import SLOW_S, TESTS, mismarked, pytest_collection_modifyitems
 
 
 def test_quick_and_slow_checks_together_run_every_test() -> None:
@@ -23,3 +26,27 @@ def test_a_test_that_took_too_long_for_its_marker_is_named_with_its_time() -> No
         ("longest", SLOW_S + 2, False),
     ]
     assert mismarked(durations) == ["   7.0 s  longest", "   6.0 s  longer"]
+
+
+@pytest.fixture
+def tests(request: pytest.FixtureRequest) -> list[pytest.Item]:
+    """Forty tests, of which the even ones are slow."""
+    made = []
+    for number in range(40):
+        item = pytest.Function.from_parent(request.node.parent, name=f"test_{number}", callobj=lambda: None)
+        if number % 2 == 0:
+            item.add_marker(pytest.mark.slow)
+        made.append(item)
+    return made
+
+
+def test_shares_of_the_slow_tests_make_up_all_of_them(monkeypatch: pytest.MonkeyPatch, tests: list[pytest.Item]) -> None:
+    shares, config = [], cast(pytest.Config, SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: None)))
+    for turn in range(3):
+        monkeypatch.setenv("HARNESS_SLOW_SHARE", f"{turn}/3")
+        left = [*tests]
+        pytest_collection_modifyitems(config, left)
+        assert [each for each in left if each.get_closest_marker("slow") is None] == tests[1::2]
+        shares.append([each for each in left if each.get_closest_marker("slow") is not None])
+    assert all(shares)
+    assert sorted(each.name for share in shares for each in share) == sorted(each.name for each in tests[::2])

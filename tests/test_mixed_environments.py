@@ -21,6 +21,8 @@ from harness.store.records import Store
 from harness.tasks.environment import own
 from harness.tasks.protocol import parse_config
 
+pytestmark = pytest.mark.slow
+
 # The loss depends on the rate, which helps, and on the installed version of a library, which matters more.
 TRAIN = """
 import argparse, random

@@ -19,6 +19,8 @@ from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 OLD = TESTS / "fixtures" / "old_results"
 FINISHED = ("doses", "program", "toys", "tuned")
 LATE = {"doses": {(3, 9)}, "tuned": {(2, 4)}}

@@ -22,6 +22,8 @@ from harness.store.records import Store, read_rows
 from harness.tasks.protocol import parse_config
 from harness.testing import check_task
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 COMPARED = {"knobs": {"rate": 0.1}, "factors": {"rate": [0.1, 0.5]}, "margin": 0.01}
 

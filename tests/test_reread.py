@@ -10,6 +10,8 @@ from programs import WALK, experiment
 from harness import new, reread, run
 from harness.store.frames import load_runs
 
+pytestmark = pytest.mark.slow
+
 REWARD = {"goal": "maximize", "text": "Reward: {value}"}
 LOSS = {"goal": "minimize", "text": "epoch {step}: loss {value}"}
 PROGRAM = WALK + "print(f'final reward: 3,{a.seed}98.9')\nopen('trained', 'a').write('x')\n"

@@ -15,6 +15,8 @@ from harness import status
 from harness.launch.worker_pool import Workers
 from harness.run import main
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENT = """
 question: Does the better toy score higher at its best?
 task: toy_task:TOY

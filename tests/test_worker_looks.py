@@ -31,6 +31,8 @@ from harness.store.lease import Lease, Timing, Watch
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 
+pytestmark = pytest.mark.slow
+
 PlanMaker = Callable[..., Plan]
 Starter = Callable[..., "subprocess.Popen[str]"]
 

@@ -15,7 +15,7 @@ from tuned import tuned, tuning_plan
 from harness import write_report
 from harness.store.records import Store
 
-pytestmark = pytest.mark.needs(*NAMES)
+pytestmark = [pytest.mark.needs(*NAMES), pytest.mark.slow]
 
 PAGES = ("activations/index.html", "going/index.html", "hunt/index.html", "tuned/index.html", "index.html")
 WIDE, NARROW = (1280, 800), (375, 800)

@@ -14,7 +14,7 @@ from simulated import BASE, GELU, LEAKY, comparison
 from harness import write_report
 from harness.store.records import Store
 
-pytestmark = pytest.mark.needs(*NAMES)
+pytestmark = [pytest.mark.needs(*NAMES), pytest.mark.slow]
 
 WIDE, PHONE = (1280, 900), (390, 844)
 PLOT = "document.querySelector('.chart .plot svg')"

@@ -12,7 +12,7 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison
 from harness import write_report
 from harness.store.records import Store
 
-pytestmark = pytest.mark.needs(*NAMES)
+pytestmark = [pytest.mark.needs(*NAMES), pytest.mark.slow]
 
 VISIBLE = "[...document.querySelectorAll('tbody:not([hidden]) th > a')].map((link) => link.textContent)"
 # Resolved when the comparison is drawn.

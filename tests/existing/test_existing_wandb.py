@@ -9,6 +9,8 @@ from harness.errors import InputError
 from harness.existing.read import read
 from harness.existing.wandb_project import PAGE
 
+pytestmark = pytest.mark.slow
+
 PATH = f"{ENTITY}/{PROJECT}"
 
 

@@ -27,6 +27,8 @@ from harness.tracking import delivery
 from harness.tracking.client import Limits
 from harness.tracking.session import MirrorProcess, end_session
 
+pytestmark = pytest.mark.slow
+
 SECRET = "ghp_0123456789abcdefghij"
 
 

@@ -20,6 +20,8 @@ from harness.reporting.pages import ReportData, data_files, gather, latex, markd
 from harness.reporting.pages.tex import escape as tex_escape
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 PLAIN = ("Which is better?", "baseline", "other")
 HOSTILE = st.text(st.sampled_from("<>&\"'`*_[](){}\\|$#%^~!=+-@,;:. \n\té中\u202eab1"), min_size=1, max_size=25)

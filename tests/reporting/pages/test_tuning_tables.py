@@ -199,7 +199,13 @@ def test_stages_have_neither_report_nor_row(store: Store, tmp_path: Path, capsys
     study = study_of()
     confirm(store, study, keep(store, study))
     assert report.main(["--results", str(store.paths.root)]) == 0
-    assert sorted(path.name for path in store.paths.reports.iterdir()) == ["compare.html", "hunt", "hunt.final", "index.html", "tuned"]
+    assert sorted(path.name for path in store.paths.reports.iterdir()) == [
+        "compare.html",
+        "hunt",
+        "hunt.final",
+        "index.html",
+        "tuned",
+    ]
     root = parsed((store.paths.reports / "index.html").read_text())
     rows = [row.all("th")[0].all("a")[0].words for row in root.one("section", id="evidence").all("tbody")]
     assert rows == ["hunt.final", "tuned"]

@@ -22,6 +22,8 @@ from harness.store.records import Store, read_rows
 from harness.tasks.command.program import RunningProgram
 from harness.tasks.protocol import TrainingFailed
 
+pytestmark = pytest.mark.slow
+
 # An epoch every 50 ms; keeps its place in {run_dir}/place, from which --resume goes on. Its process id goes to `pids`.
 SLOW = """
 import argparse, os, random, sys, time
