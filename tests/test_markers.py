@@ -41,7 +41,7 @@ def tests(request: pytest.FixtureRequest) -> list[pytest.Item]:
 
 
 def test_shares_of_the_slow_tests_make_up_all_of_them(monkeypatch: pytest.MonkeyPatch, tests: list[pytest.Item]) -> None:
-    shares, config = [], cast(pytest.Config, SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: None)))
+    shares, config = [], cast(pytest.Config, SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda **_: None)))
     for turn in range(3):
         monkeypatch.setenv("HARNESS_SLOW_SHARE", f"{turn}/3")
         left = [*tests]
