@@ -19,6 +19,8 @@ from harness.run import main
 from harness.store.frames import load_curves, load_runs
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENT = """
 question: Does the better toy score higher?
 task: toy_task:TOY

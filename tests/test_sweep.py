@@ -23,6 +23,8 @@ from harness.search.trials import Trial, counted
 from harness.store.records import Store
 from harness.sweep import main
 
+pytestmark = pytest.mark.slow
+
 SEARCH = """
 question: How far does a toy walk?
 task: toy_task:TOY

@@ -22,6 +22,8 @@ from harness.search.trials import counted
 from harness.store.provenance import Provenance, Restart
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 DATABASE = pytest.mark.needs("postgres", "/usr/lib/postgresql/*/bin/postgres")
 

@@ -27,6 +27,8 @@ from harness.search.trials import NEVER_MEASURED, Trial, counted
 from harness.store import atomic
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 
 def searched(store: Store, folder: Path, search: str, config: str = "{}") -> list[Trial]:
     study = toy_search(folder, search, config)

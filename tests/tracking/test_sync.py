@@ -18,6 +18,8 @@ from harness.store.provenance import Provenance
 from harness.store.records import Store
 from harness.tracking import delivery
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def plan(store: Store, toy_plan: PlanMaker) -> Plan:

@@ -19,6 +19,8 @@ from harness.experiment.plan import Plan
 from harness.reporting.figures import Subject, cost, curves, dose, facets, forest, grid, pair, single_variant
 from harness.reporting.figures.style import PIXELS_PER_INCH, drawing
 
+pytestmark = pytest.mark.slow
+
 DESIGNS: dict[str, tuple[Plan, Callable[[Subject], Figure]]] = {
     "pair": (plan_of(("relu", "leaky_relu")), pair),
     "forest": (plan_of(tuple("abcd")), forest),

@@ -13,6 +13,8 @@ from harness.reporting.pages.pictures import FOLDER, Picture, draw, save
 from harness.reporting.pages.report_data import gather
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 PlanMaker = Callable[..., Plan]
 
 

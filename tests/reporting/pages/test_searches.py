@@ -30,6 +30,8 @@ from harness.reporting.pages.yaml_texts import configuration
 from harness.search.confirmation_plans import begin_confirmation
 from harness.store.records import Store
 
+pytestmark = pytest.mark.slow
+
 VIEWER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 

@@ -9,6 +9,8 @@ from programs import planned, trained
 from harness.store.check.run import check_run
 from harness.store.frame_cache import load_tables
 
+pytestmark = pytest.mark.slow
+
 # Validation is best at epoch 2; test is best at epoch 3, and was measured at every epoch.
 PROGRAM = """
 import sys

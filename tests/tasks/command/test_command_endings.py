@@ -14,6 +14,8 @@ from programs import LOSS, WALK, experiment, log_of, planned, trained
 from harness import run
 from harness.store.records import read_rows
 
+pytestmark = pytest.mark.slow
+
 
 def the_end(store, tmp_path, script, **fields):
     """How the one run of a script ended."""

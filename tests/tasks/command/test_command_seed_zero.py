@@ -10,6 +10,8 @@ from harness.run import main
 from harness.store.records import Store
 from harness.tasks.command.seed_zero import truth_tests
 
+pytestmark = pytest.mark.slow
+
 UNSEEDED = WALK.replace("draw = random.Random(a.seed)", "draw = random.Random()\nif a.seed:\n    draw.seed(a.seed)")
 FIELDS = {
     "knobs": {"rate": 0.1},
