@@ -29,7 +29,7 @@ def test_a_test_that_took_too_long_for_its_marker_is_named_with_its_time() -> No
 
 
 @pytest.fixture
-def tests(request: pytest.FixtureRequest) -> list[pytest.Item]:
+def forty(request: pytest.FixtureRequest) -> list[pytest.Item]:
     """Forty tests, of which the even ones are slow."""
     made = []
     for number in range(40):
@@ -40,13 +40,13 @@ def tests(request: pytest.FixtureRequest) -> list[pytest.Item]:
     return made
 
 
-def test_shares_of_the_slow_tests_make_up_all_of_them(monkeypatch: pytest.MonkeyPatch, tests: list[pytest.Item]) -> None:
+def test_shares_of_the_slow_tests_make_up_all_of_them(monkeypatch: pytest.MonkeyPatch, forty: list[pytest.Item]) -> None:
     shares, config = [], cast(pytest.Config, SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda **_: None)))
     for turn in range(3):
         monkeypatch.setenv("HARNESS_SLOW_SHARE", f"{turn}/3")
-        left = [*tests]
+        left = [*forty]
         pytest_collection_modifyitems(config, left)
-        assert [each for each in left if each.get_closest_marker("slow") is None] == tests[1::2]
+        assert [each for each in left if each.get_closest_marker("slow") is None] == forty[1::2]
         shares.append([each for each in left if each.get_closest_marker("slow") is not None])
     assert all(shares)
-    assert sorted(each.name for share in shares for each in share) == sorted(each.name for each in tests[::2])
+    assert sorted(each.name for share in shares for each in share) == sorted(each.name for each in forty[::2])
