@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "notebook.md"
 NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
 CELL = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text\n.*?```\n)?", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
+TEMPORARY = re.compile(r"[^\s\"'<>]*/tmp[a-z0-9_]{8}/results")
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -30,6 +31,7 @@ def make(page: str, folder: Path) -> tuple[str, Any]:
     """The page and the notebook with the output of `page`'s code, run in `folder`. Raises CellExecutionError."""
     notebook = read(page)
     NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    _named(notebook)
     for cell in notebook.cells:
         cell.metadata = {}
         if cell.cell_type == "code":
@@ -51,6 +53,13 @@ def read(page: str) -> Any:
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
     return nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+
+
+def _named(notebook: Any) -> None:
+    """Call the temporary results folder `results` in the output: its name is another one each time."""
+    for output in (one for cell in notebook.cells for one in cell.get("outputs", ())):
+        for kind in [kind for kind in output.get("data", {}) if kind.startswith("text/")]:
+            output.data[kind] = TEMPORARY.sub("results", output.data[kind])
 
 
 def stable(notebook: Any) -> Any:
