@@ -71,10 +71,8 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
     device, schedule = plan.accelerator, work.schedule
-    before_it = earlier(store, plan)
-    view = progress(
-        plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule, earlier=before_it
-    )
+    known = earlier(store, plan)
+    view = progress(plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule, earlier=known)
     before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
     records, pool = supervise(store, work, view, options, slots)
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.

@@ -51,4 +51,4 @@ def mean(values: Sequence[float]) -> float:
     try:
         return fmean(values)
     except OverflowError:
-        return fmean([value / len(values) for value in values]) if len(values) > 1 else values[0]
+        return math.fsum(value / len(values) for value in values)

@@ -20,7 +20,7 @@ from harness.store.device import device_name
 from harness.store.provenance import Provenance
 from harness.store.records import Record, Store
 
-MOST_PLANS, MOST_RUNS = 20, 12  # that are read: the newest plans, and runs of each variant
+MOST_PLANS, MOST_RUNS = 10, 3  # that are read: the newest plans, and runs of each variant
 
 
 @dataclass(frozen=True)
