@@ -8,8 +8,7 @@ setup:
 	@scripts/setup
 
 demo: setup
-	@$(IN_VENV) -m harness.run experiments/leakyrelu_vs_relu.yaml --profile smoke
-	@echo 'learning curves: results/reports/leakyrelu_vs_relu@smoke/figures/learning_curves.png'
+	@$(IN_VENV) -m harness demo
 
 # The tests that take up to a few seconds each, alone or together.
 test: setup

@@ -102,7 +102,7 @@ def report(
     if as_json:
         shell.show_json({"reports": written})
     elif not requested and not errors:
-        shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
+        shell.say(f"no plans in {store.paths.plans}; make one with: harness run NAME (harness list shows the names)")
     for line in unmet:
         shell.say(line)
     shell.end_with(errors)

@@ -88,7 +88,7 @@ def _show_all(store: Store, as_json: bool) -> None:
         rows = [*map(status_screen.row, statuses), *map(row, searches)]
         shell.show(status_screen.overview(ordered(rows)))
     elif not errors:
-        shell.say(f"no plans in {store.paths.plans}; make one with: harness run experiments/NAME.yaml")
+        shell.say(f"no plans in {store.paths.plans}; make one with: harness run NAME (harness list shows the names)")
     shell.end_with(errors)
 
 

@@ -45,9 +45,12 @@ def submit(
     retry: cli_options.Retry = None,
     replan: cli_options.Replan = False,
     site: Annotated[
-        Path,
+        str,
         typer.Option(
-            metavar="FILE", help="the cluster's settings, such as slurm/sites/example.yaml", rich_help_panel=cli_options.HOW
+            metavar="FILE",
+            help="the cluster's settings, such as slurm/sites/example.yaml; or a name, such as local, in slurm/sites/ or of a "
+            "file that comes with the package",
+            rich_help_panel=cli_options.HOW,
         ),
     ],
     workers: Annotated[
@@ -82,14 +85,14 @@ def submit(
     from harness.launch.workload import assign
     from harness.slurm import cluster, jobs, submission
     from harness.slurm.scripts import worker_options
-    from harness.slurm.site import read_site
+    from harness.slurm.site import find_site, read_site
     from harness.store.lookup import named_experiment
     from harness.store.provenance import now
     from harness.store.records import Store
     from harness.store.snapshot import snapshot
     from harness.terminal import shell
 
-    chosen = read_site(site)
+    chosen = read_site(find_site(site))
     check(sbatch or (), results)
     loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
     assumed = False

@@ -17,6 +17,7 @@ from harness.common.validation import shape_of, suggestion, validate
 from harness.common.yaml_nodes import Entry, Node, from_plain, join, plain, read_file, read_value
 from harness.errors import InputError, Position, Problem
 from harness.experiment.file import DESIGN_KEYS, NOT_BESIDE_SEARCH, ExperimentFile
+from harness.experiment.places import find_shipped, is_file
 from harness.tasks.resources import Resources, field_of, requests_in
 
 BLOCK = "resources:"  # of a tree: what a run needs of a machine. No setting has a colon at the end of its name.
@@ -119,7 +120,8 @@ def _chain(path: Path, problems: list[Problem], given: Node | None) -> list[Node
             problems.append(Problem(extends.at, "extends", f"cycle: {cycle}; extend another file"))
             break
         if extends is not None and not is_file(following):
-            problems.append(Problem(extends.at, "extends", f"file not found: {following}; use a path relative to this file"))
+            advice = "use a path relative to this file, or the name of a file that comes with the package, such as paper.yaml"
+            problems.append(Problem(extends.at, "extends", f"file not found: {following}; {advice}"))
             break
         node = given if given is not None and not chain else read_file(following)
         seen.append(following.resolve())
@@ -130,8 +132,14 @@ def _chain(path: Path, problems: list[Problem], given: Node | None) -> list[Node
         problems.extend(validate(ExperimentFile, node)[1])
         chain.insert(0, node)
         extends = node.get("extends")
-        following = following.parent / extends.value if extends is not None and isinstance(extends.value, str) else None
+        following = _extended(following, extends.value) if extends is not None and isinstance(extends.value, str) else None
     return chain
+
+
+def _extended(file: Path, extends: str) -> Path:
+    """The file that `file` extends: relative to it; else the one of that name that comes with the package, if there is one."""
+    beside = file.parent / extends
+    return beside if is_file(beside) else find_shipped(extends) or beside
 
 
 def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Override, ...]:
@@ -151,14 +159,6 @@ def _overrides(settings: Sequence[str], problems: list[Problem]) -> tuple[Overri
             problems.append(Problem(at, key, "set twice; use each path once"))
         found[key] = Override(key, node)
     return tuple(found.values())
-
-
-def is_file(path: Path) -> bool:
-    """Whether the file exists; False for invalid names and circular links."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError, RuntimeError):
-        return False
 
 
 class ConfigTree:

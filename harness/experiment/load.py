@@ -13,21 +13,21 @@ from harness.common.near_names import MOST_NEAR, files_near, meant, near
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
-from harness.experiment.compose import Composed, compose, is_file
+from harness.experiment.compose import Composed, compose
 from harness.experiment.model import Experiment
+from harness.experiment.places import FOLDER, YAML, find, is_file, names
 from harness.experiment.reader import Reader
 
 
 class UnknownExperimentError(InputError):
-    """No file has the `name`; lists near names in the folder of experiments, and files beside it."""
+    """No file has the `name`; lists near names of experiments, wherever they are found, and files beside it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        path, names = Path(name), sorted(item.stem for item in folder.glob("*.yaml"))
+        path, known = Path(name), names(folder)
         beside = [file for pattern in ("*.yaml", "*.yml") for file in files_near(path, pattern)]
-        found = list(dict.fromkeys([*beside, *near(path.stem, names)]))[:MOST_NEAR]
-        where = f"in {folder}/" if names else f"(no {folder}/*.yaml here: change to the project's folder, or give a path)"
-        advice = meant(found) if found else f"{suggestion('', names)} {where}"
+        found = list(dict.fromkeys([*beside, *near(path.stem, known)]))[:MOST_NEAR]
+        advice = meant(found) if found else f"{suggestion('', known)}, or give a path; harness list shows where they are"
         super().__init__(f"no experiment {name!r}; {advice}")
 
 
@@ -39,12 +39,13 @@ def load_experiment(
     target: str | Path | Mapping[str, Any],
     profile: str | None = None,
     settings: Sequence[str] = (),
-    folder: Path = Path("experiments"),
+    folder: Path = FOLDER,
     *,
     name: str | None = None,
 ) -> Experiment:
     """Read an experiment by path, name or `name@profile`, or from a mapping with the keys of a file.
 
+    A name is looked up in `folder`, in the current folder, and among the experiments that come with the package.
     `settings` are --set values such as `training.epochs=2`. `name`: of a mapping, whose plan is stored under it; default:
     `experiment`. Relative paths in a mapping are relative to the current folder. Raises InputError with every problem found, each
     with its file, line and column, or with the name of the mapping.
@@ -103,18 +104,18 @@ def _article(value: object) -> str:
     return "None" if value is None else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
-def find_experiment(target: str | Path, profile: str | None, folder: Path = Path("experiments")) -> tuple[Path, str | None]:
+def find_experiment(target: str | Path, profile: str | None, folder: Path = FOLDER) -> tuple[Path, str | None]:
     """The file and the profile. Raises InputError with the choices."""
     text = str(target)
-    if not text.endswith((".yaml", ".yml")) and "@" in text:
+    if not text.endswith(YAML) and "@" in text:
         text, _, named = text.rpartition("@")
         if profile is not None and named != profile:
             raise InputError(f"{target}: two profiles, {named!r} and --profile {profile!r}; use one")
         profile = named
     path = Path(text)
-    if path.suffix in (".yaml", ".yml") and is_file(path):
+    if path.suffix in YAML and is_file(path):
         return path, profile
-    candidate = folder / f"{path.name}.yaml"
-    if path.name == text and is_file(candidate):
-        return candidate, profile
+    found = find(text, folder)
+    if found is not None:
+        return found, profile
     raise UnknownExperimentError(text, folder)

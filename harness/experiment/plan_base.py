@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.common.undecodable import shown
 from harness.errors import InputError
 from harness.experiment.model import MAPPING, Experiment
+from harness.experiment.places import written
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator
 
@@ -34,7 +35,7 @@ class PlanBase(BaseModel):
     accelerator: Accelerator
     margin: float | None = None
     alpha: float = 0.05
-    file: str = ""  # path of the experiment file, as given, or `MAPPING`
+    file: str = ""  # path of the experiment file, as given; its name, if it comes with the package; or `MAPPING`
     created: str = ""  # ISO 8601, UTC
 
     @property
@@ -60,6 +61,6 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": MAPPING if experiment.from_mapping else shown(str(experiment.path)),
+        "file": MAPPING if experiment.from_mapping else shown(written(experiment.path)),
         "created": created,
     }

@@ -137,8 +137,8 @@ def compose(  # noqa: PLR0917 - the parts of the jobs, by name
     return jobs
 
 
-def send(jobs: Jobs, site: Path, code: Path) -> Submission:
-    """Write and submit the scripts. If one is rejected, those already submitted are cancelled.
+def send(jobs: Jobs, site: str, code: Path) -> Submission:
+    """Write and submit the scripts. If one is rejected, those already submitted are cancelled. `site`: its file or name.
 
     Raises ClusterError with sbatch's message, StoreError.
     """
@@ -146,7 +146,7 @@ def send(jobs: Jobs, site: Path, code: Path) -> Submission:
         number=int(jobs.folder.name),
         name=jobs.name,
         target=str(jobs.target),
-        site=str(site),
+        site=site,
         workers=jobs.workers,
         code=code.name,
         created=now(),

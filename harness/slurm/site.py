@@ -1,4 +1,4 @@
-"""slurm/sites/NAME.yaml -> Site: the settings of one cluster."""
+"""A file, or a name in slurm/sites/ or of a file that comes with the package -> Site: the settings of one cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.common.durations import Duration, duration, is_plain, shown, spelled
-from harness.common.validation import show, validate
+from harness.common.shipped import SITES
+from harness.common.validation import show, suggestion, validate
 from harness.common.yaml_nodes import read_file
 from harness.errors import InputError, Problem
 from harness.execution.options import WorkerOptions
@@ -137,6 +138,27 @@ class Site(BaseModel):
         """The python of the workers; None: the submitting one."""
         inside = self.activate is not None or self.container is not None
         return self.python or ("python" if inside else None)
+
+
+FOLDER = Path("slurm", "sites")
+
+
+def find_site(given: str) -> Path:
+    """The file `given`, or the one of that name in slurm/sites/ or among those that come with the package.
+
+    Raises InputError with the choices.
+    """
+    path = Path(given)
+    if path.suffix in (".yaml", ".yml") or path.name != given or path.is_file():
+        return path
+    places = (FOLDER, SITES)
+    found = next((file for place in places if (file := place / f"{given}.yaml").is_file()), None)
+    if found is None:
+        names = sorted({file.stem for place in places for file in place.glob("*.yaml")})
+        raise InputError(
+            f"invalid value for --site: {given!r}; expected the path of a file or a name; {suggestion(given, names)}"
+        )
+    return found
 
 
 def read_site(path: Path) -> Site:

@@ -10,6 +10,7 @@ from harness.common.near_names import meant, near
 from harness.errors import InputError
 from harness.experiment import Experiment, load_experiment
 from harness.experiment.load import UnknownExperimentError
+from harness.experiment.places import find, written
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import RUN_ID
@@ -46,15 +47,15 @@ def unknown_name(store: Store, name: str, *, searches: bool = True, runs: bool =
     found = [other for other in known if other.startswith((f"{wanted}@", f"{wanted}+", f"{wanted}."))] or near(wanted, known)
     if not found and runs and LIKE_A_RUN.fullmatch(name):
         found = _near_runs(store, name)
-    file = Path("experiments", f"{wanted.partition('@')[0]}.yaml")
+    file = find(wanted.partition("@")[0])
     if found:
         advice = meant(found)
     elif known:
         advice = f"choose from: {', '.join(sorted(known)[:LISTED])}"
     else:
-        advice = f"it has no plans; create one with: harness {_command(file)} experiments/{Path(wanted).name}.yaml"
-    if known and wanted.isprintable() and _is_file(file):
-        advice += f"; {file} has not been started there: harness {_command(file)} {wanted}"
+        advice = f"it has no plans; create one with: harness {'run NAME' if file is None else f'{_command(file)} {wanted}'}"
+    if known and wanted.isprintable() and file is not None:
+        advice += f"; {written(file)} has not been started there: harness {_command(file)} {wanted}"
     return InputError(f"no {what} {wanted!r} in {root}; {advice}")
 
 
@@ -106,10 +107,3 @@ def _command(file: Path) -> str:
         return "sweep" if re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
     except (OSError, ValueError):
         return "run"
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

@@ -33,8 +33,10 @@ def completer(names: Callable[[typer.Context], Iterable[str]]) -> Completer:
 
 
 def experiments(_: typer.Context) -> Iterable[str]:
-    """The files in experiments/."""
-    return [path.stem for path in Path("experiments").glob("*.yaml")]
+    """The names in experiments/, in the current folder, and of the experiments that come with the package."""
+    from harness.experiment.places import names
+
+    return names()
 
 
 def profiles(ctx: typer.Context) -> Iterable[str]:
@@ -75,7 +77,7 @@ Experiment = Annotated[
     str,
     typer.Argument(
         metavar="EXPERIMENT",
-        help="path of a YAML file, its name in experiments/, or NAME@PROFILE",
+        help="path of a YAML file, a name that harness list shows, or NAME@PROFILE",
         autocompletion=completer(experiments),
     ),
 ]

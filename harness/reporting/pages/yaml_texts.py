@@ -10,6 +10,7 @@ from harness.common.nested import config_difference
 from harness.existing.plan import ExistingPlan
 from harness.experiment.claims import as_dict
 from harness.experiment.model import MAPPING
+from harness.experiment.places import is_shipped
 from harness.experiment.plan import Plan
 from harness.experiment.space import changes
 from harness.experiment.study import Study
@@ -58,6 +59,8 @@ def configuration(study: Study, trial: Trial, confirmed: bool) -> str:
 
     file = Path(study.file).name or f"{study.experiment}.yaml"
     place = f"save it beside {file}"
+    if is_shipped(study.file):
+        file, place = f"{study.file}.yaml", "save it in experiments/"
     if study.file == MAPPING:
         place = "add it to the mapping of the search, instead of its search"
     wording = "the winner on fresh seeds" if confirmed else "the best in the search, not confirmed"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.experiment.model import MAPPING
+from harness.experiment.places import is_shipped
 from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.numbers import count, listed, plural
@@ -47,6 +48,8 @@ def remedies(found: NothingFound, results: Path) -> list[str]:
     else:
         own = command(study, results)
         where = study.file or f"experiments/{study.experiment}.yaml"
+        if is_shipped(study.file):
+            where = f"your own copy of {study.file} (harness init DIR --experiment {study.file} makes one)"
         again, further = f"{own} --replan", f"{own} --trials {2 * study.trials}"
     advice = {
         "diverged": f"narrow the space in {where} to settings that train, such as lower learning rates",
