@@ -154,13 +154,17 @@ def test_commands_in_the_docs_are_valid(page: str, command: str) -> None:
     elif words[0] == "make":
         targets = re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE)
         assert set(words[1:]) <= set(targets), f"{page}: {command}"
+    elif words[0] == "pip":
+        assert words[1:] == ["install", "."], f"{page}: {command}"
     else:
         script = words[1] if words[0] == "python" else words[0]
         assert (ROOT / script).is_file(), f"{page}: {command}"
 
 
-def test_the_two_commands_are_at_the_top_of_the_readme() -> None:
-    assert [line.split("  ")[0] for line in blocks("README.md")[0][1].splitlines()] == ["make demo", "make test"]
+def test_the_first_commands_are_at_the_top_of_the_readme() -> None:
+    installed, checkout = ([line.split("  ")[0] for line in text.splitlines()] for _, text in blocks("README.md")[:2])
+    assert installed == ["pip install .", "harness demo", "harness init ablations"]
+    assert checkout == ["make demo", "make test"]
 
 
 def test_the_readme_names_every_command() -> None:

@@ -26,7 +26,10 @@ class UnknownExperimentError(InputError):
         self.name = name
         path, known = Path(name), names(folder)
         beside = [file for pattern in ("*.yaml", "*.yml") for file in files_near(path, pattern)]
-        found = list(dict.fromkeys([*beside, *near(path.stem, known)]))[:MOST_NEAR]
+        # A name may mean any experiment, a path first of all a file beside it.
+        stems = {Path(file).stem for file in beside}
+        by_name = [each for each in near(path.stem, known) if each not in stems] if path.name == name or not beside else []
+        found = [*beside, *by_name][:MOST_NEAR]
         advice = meant(found) if found else f"{suggestion('', known)}, or give a path; harness list shows where they are"
         super().__init__(f"no experiment {name!r}; {advice}")
 

@@ -47,15 +47,17 @@ def unknown_name(store: Store, name: str, *, searches: bool = True, runs: bool =
     found = [other for other in known if other.startswith((f"{wanted}@", f"{wanted}+", f"{wanted}."))] or near(wanted, known)
     if not found and runs and LIKE_A_RUN.fullmatch(name):
         found = _near_runs(store, name)
-    file = find(wanted.partition("@")[0])
+    experiment, at, profile = wanted.partition("@")
+    file = find(experiment)
+    named = f"experiments/{Path(experiment).name}.yaml" if file is None else written(file)
     if found:
         advice = meant(found)
     elif known:
         advice = f"choose from: {', '.join(sorted(known)[:LISTED])}"
     else:
-        advice = f"it has no plans; create one with: harness {'run NAME' if file is None else f'{_command(file)} {wanted}'}"
+        advice = f"it has no plans; create one with: harness {_command(file)} {named}{at}{profile}"
     if known and wanted.isprintable() and file is not None:
-        advice += f"; {written(file)} has not been started there: harness {_command(file)} {wanted}"
+        advice += f"; {named} has not been started there: harness {_command(file)} {wanted}"
     return InputError(f"no {what} {wanted!r} in {root}; {advice}")
 
 
@@ -101,9 +103,9 @@ def _near_runs(store: Store, start: str) -> list[str]:
     return [by_start[each] for each in near(start, by_start)]
 
 
-def _command(file: Path) -> str:
+def _command(file: Path | None) -> str:
     """What starts an experiment: `run`, or `sweep` if the file says that it is a search."""
     try:
-        return "sweep" if re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
+        return "sweep" if file is not None and re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
     except (OSError, ValueError):
         return "run"

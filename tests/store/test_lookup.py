@@ -40,6 +40,14 @@ def test_the_file_of_a_search_is_started_by_its_own_command(
     assert "has not been started there: harness sweep walks" in str(unknown_name(store, "walks"))
 
 
+def test_an_experiment_that_comes_with_the_package_is_started_by_its_name(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "create one with: harness sweep search@smoke" in str(unknown_name(store, "search@smoke"))
+    assert "create one with: harness run paper" in str(unknown_name(store, "paper"))
+
+
 def test_without_any_plan_the_message_says_how_to_make_one(store: Store) -> None:
     with pytest.raises(InputError, match=r"harness run experiments/toys\.yaml"):
         stored_plan(store, "toys")
@@ -103,7 +111,8 @@ def test_an_unknown_experiment_names_files_beside_it_and_what_is_in_the_results(
     (tmp_path / "own").mkdir()
     (tmp_path / "own/dropout.yml").write_text(GOOD)
     store.save_plan(changed(toy_plan(name="walk_far"), file="own/dropout.yml"))
-    for typed, told in (("leaky", "leaky.yaml"), ("own/dropout", "own/dropout.yml"), ("own/drupout.yaml", "own/dropout.yml")):
+    assert named_experiment("leaky", store.paths.root).path == Path("leaky.yaml")
+    for typed, told in (("laeky", "leaky.yaml"), ("own/dropout", "own/dropout.yml"), ("own/drupout.yaml", "own/dropout.yml")):
         with pytest.raises(InputError, match=re.escape(f"no experiment '{typed}'; did you mean {told}?")):
             named_experiment(typed, store.paths.root)
     with pytest.raises(InputError, match=r"has the plan walk_far, made from own/dropout\.yml"):
