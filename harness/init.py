@@ -59,10 +59,10 @@ def init(
             with path.open("x") as file:
                 written.append(path)
                 file.write(text)
-    except OSError:
+    except OSError as error:
         for path in written:
             path.unlink()
-        raise
+        raise InputError(f"cannot write into {folder}: {error}; nothing was written; use another folder") from error
     shell.show(*map(str, texts))
     inside = [] if folder.resolve() == Path.cwd() else [shlex.join(["cd", str(folder)])]
     shell.say(f"next: {' && '.join([*inside, f'harness {made.command} {experiment} --profile smoke'])}")

@@ -20,9 +20,11 @@ START = """\
 `python -m harness.COMMAND` is the same as `harness COMMAND`. A TIME is `90s`, `10m`, `3h50m`, `1d`, a number of
 seconds, or one of SLURM's forms, such as `1-12:30:00`.
 
+`ablation-harness` is the same command, for environments in which another package has installed a command `harness` of its own.
+
 `harness --install-completion` sets up completion for the current shell (bash, zsh, fish or PowerShell; restart it
-afterwards). Completed are commands, options, choices, the experiments in `experiments/` with their profiles and variants,
-and the plans and searches in the results folder.
+afterwards). Completed are commands, options, choices, experiments (those that `harness list` shows) with their profiles and
+variants, and the plans and searches in the results folder.
 
 | command | what it does |
 | --- | --- |

@@ -9,7 +9,7 @@ from conftest import TESTS
 
 from harness.common.durations import duration
 from harness.errors import InputError
-from harness.slurm.site import Site, clock, read_site
+from harness.slurm.site import Site, clock, find_site, read_site
 
 SHIPPED = sorted((TESTS.parent / "slurm" / "sites").glob("*.yaml"))
 
@@ -136,3 +136,19 @@ def test_a_time_limit_in_any_form_is_the_same_for_slurm(tmp_path: Path, text: st
     assert clock(site.time_s) == "0-01:30:00"
     assert duration(clock(site.time_s)) == site.time_s
     assert (site.margin_s, site.idle, site.report.time, site.worker) == (120, 0, 3600, ("--idle", "600"))
+
+
+def test_a_site_is_found_by_path_by_name_and_among_those_that_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_site("sites/mine.yaml") == Path("sites/mine.yaml")
+    assert read_site(find_site("local")).accelerator == "cpu"
+    (tmp_path / "slurm" / "sites").mkdir(parents=True)
+    (tmp_path / "slurm" / "sites" / "local.yaml").write_text("accelerator: cuda\ngres: gpu:1\ntime: 1h\n")
+    assert find_site("local") == Path("slurm/sites/local.yaml")
+    assert read_site(find_site("local")).accelerator == "cuda"
+    with pytest.raises(
+        InputError, match="invalid value for --site: 'greene'; expected the path of a file or a name; did you mean"
+    ):
+        find_site("greene")
+    with pytest.raises(InputError, match=r"'zzz'; expected .*; choose from: example, local, nyu-greene$"):
+        find_site("zzz")
