@@ -19,5 +19,7 @@ def command(module: str) -> list[str]:
 
 def _shadowed() -> bool:
     here = Path("harness")
-    own = Path(harness.__file__).parent
-    return Path("harness.py").exists() or (here.exists() and not here.samefile(own))
+    try:
+        return Path("harness.py").exists() or (here.exists() and not here.samefile(Path(harness.__file__).parent))
+    except OSError:  # a folder that cannot be read: nothing is imported from it either
+        return False

@@ -15,7 +15,7 @@ from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
 from harness.experiment.compose import Composed, compose
 from harness.experiment.model import Experiment
-from harness.experiment.places import FOLDER, YAML, find, is_file, names
+from harness.experiment.places import FOLDER, YAML, find, is_file, names, written
 from harness.experiment.reader import Reader
 
 
@@ -65,7 +65,8 @@ def load_experiment(
     if not STEM.fullmatch(path.stem):
         message = f"invalid file name {path.stem!r} for a plan; use at most 60 letters, digits, _ and -"
         raise InputError([Problem(Position(str(path)), "", message)])
-    return _read(compose(path, profile, settings), path, profile)
+    experiment = _read(compose(path, profile, settings), path, profile)
+    return replace(experiment, shipped=written(path) == path.stem)
 
 
 def as_experiment(

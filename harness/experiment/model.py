@@ -57,6 +57,7 @@ class Experiment:
     folder: str | None = None  # of the task's module, if it is beside the file
     first_seed: int = 0
     from_mapping: bool = False
+    shipped: bool = False  # comes with the package: a command line names it without its path
     listed_seeds: tuple[int, ...] = ()  # in the order of training; empty: counted up from the first
     commits: Mapping[str, str] = field(default_factory=dict)  # version of the code -> its commit, where it is known already
 

@@ -13,7 +13,7 @@ LIKE_AN_EXPERIMENT = re.compile(rb"^(question|extends) *:", re.MULTILINE)  # the
 
 
 def places(folder: Path = FOLDER) -> tuple[Path, ...]:
-    """The folders in which a name is looked up, the first first."""
+    """The folders in which a name is looked up, in this order."""
     return (folder, Path(), EXPERIMENTS)
 
 
@@ -36,8 +36,9 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def written(path: Path) -> str:
-    """How a command line names the file: of an experiment that comes with the package its name, else the path."""
-    return path.stem if path.parent == EXPERIMENTS else str(path)
+    """How a command line names the file: if it comes with the package its name, unless another file hides it; else the path."""
+    found = find(path.stem) if path.parent == EXPERIMENTS else None
+    return path.stem if found is not None and found.samefile(path) else str(path)
 
 
 def is_shipped(file: str) -> bool:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.common.undecodable import shown
 from harness.errors import InputError
 from harness.experiment.model import MAPPING, Experiment
-from harness.experiment.places import written
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator
 
@@ -61,6 +60,6 @@ def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,
-        "file": MAPPING if experiment.from_mapping else shown(written(experiment.path)),
+        "file": MAPPING if experiment.from_mapping else shown(experiment.stem if experiment.shipped else str(experiment.path)),
         "created": created,
     }

@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.listing import listed
 from harness.experiment.places import find, names
-from harness.experiment.plan import Plan, make_plan
+from harness.experiment.plan import make_plan
 from harness.experiment.study import make_study
 from harness.reporting.phrases import command
 
@@ -62,9 +62,14 @@ def test_a_plan_of_a_shipped_experiment_names_it_and_its_command_works_in_any_fo
     assert plan.file == "leakyrelu_vs_relu"
     again = command(plan, Path("results"))
     assert again == "harness run leakyrelu_vs_relu --profile smoke --device cpu"
-    assert Plan.model_validate({**dict(make_plan(load_experiment(shlex.split(again)[2], "smoke"), "cpu"))}).runs == plan.runs
+    assert make_plan(load_experiment(shlex.split(again)[2], "smoke"), "cpu").runs == plan.runs
     study = make_study(load_experiment("search", "smoke"), "cpu", None, "2026-01-01T00:00:00+00:00")
     assert command(study, Path("results")).startswith("harness sweep search --profile smoke")
+
+
+def test_a_plan_of_a_shipped_experiment_that_another_file_hides_stores_its_path() -> None:
+    own("leakyrelu_vs_relu.yaml")
+    assert make_plan(load_experiment(DEMO, "smoke"), "cpu").file == str(DEMO)
 
 
 def test_extends_takes_the_file_beside_and_else_the_one_that_comes_with_the_package() -> None:
