@@ -36,13 +36,13 @@ PACKAGES: Mapping[str, Package] = {
     "pandas": Package("pandas", "verdicts and reports"),
     "matplotlib": Package("matplotlib", "figures"),
     "seaborn": Package("seaborn", "figures"),
-    "scipy": Package("scipy", "verdicts and reports"),
+    "scipy": Package("scipy", "statistics, which most commands compute"),
     "jinja2": Package("jinja2", "reports"),
     "pyarrow": Package("pyarrow", "verdicts and reports"),
     "PIL": Package("pillow", "decoding images"),
 }
 FIGURES = ("matplotlib", "seaborn")
-REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")
+REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
 
 
 def is_installed(name: str) -> bool:
@@ -81,28 +81,31 @@ def explained(error: BaseException) -> PackageError | None:
 
     An exception raised inside a module that is being imported passes through Python's import machinery.
     """
-    frames = list(traceback.walk_tb(error.__traceback__))
-    own = [place for place, (frame, _) in enumerate(frames) if _root(frame.f_globals.get("__package__")) == "harness"]
-    inside = [frame for frame, _ in frames[own[-1] + 1 :]] if own else []
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [place for place, frame in enumerate(frames) if _root(frame.f_globals.get("__package__")) == "harness"]
+    inside = frames[own[-1] + 1 :] if own else []
     foreign = [frame for frame in inside if not any(part in frame.f_code.co_filename for part in MACHINERY)]
+    packages = [_root(frame.f_globals.get("__name__")) for frame in foreign]
+    name = _root(error.name) if isinstance(error, ImportError) else ""
+    if own and name in PACKAGES and not is_installed(name) and all(package in PACKAGES for package in packages):
+        return _missing([name], PACKAGES[name].purpose)  # imported by the harness, or by a package that it uses
     if foreign and foreign[0] is not inside[0]:
-        name = _root(foreign[0].f_globals.get("__name__"))
-    elif not foreign and isinstance(error, ImportError):
-        name = _root(error.name)
-    else:
+        name = packages[0]
+    elif foreign or not own:
         return None
-    if name not in PACKAGES:
-        return None
-    purpose = PACKAGES[name].purpose
-    return _broken(name, purpose, error) if is_installed(name) else _missing([name], purpose)
+    return _broken(name, PACKAGES[name].purpose, error) if name in PACKAGES else None
+
+
+def install_command(*distributions: str) -> str:
+    """`python -m pip install 'optuna>=5.0'`, with the versions that the harness needs."""
+    return f"python -m pip install {shlex.join(map(_requirement, distributions))}"
 
 
 def _missing(names: Iterable[str], purpose: str) -> PackageError:
     pip = [PACKAGES[name].distribution for name in names]
     listed = " and ".join([", ".join(pip[:-1]), pip[-1]] if len(pip) > 1 else pip)
-    wanted = shlex.join(map(_requirement, pip))
     state = "is not installed" if len(pip) == 1 else "are not installed"
-    return PackageError(f"{listed} {state}, but needed for {purpose}; install: python -m pip install {wanted}")
+    return PackageError(f"{listed} {state}, but needed for {purpose}; install: {install_command(*pip)}")
 
 
 def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
