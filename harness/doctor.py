@@ -22,7 +22,8 @@ import typer
 
 from harness.common import cli_options
 from harness.common.durations import duration
-from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, StoreError
+from harness.common.optional_packages import PACKAGES, REPORTS, install_command, is_installed, lacking
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, PackageError, StoreError
 from harness.execution.machine.packages import build, built_apart, disagreements, required, too_old_driver
 from harness.store.root import refuse_unusable, without_links
 from harness.terminal.command_line import main_of
@@ -163,16 +164,21 @@ def packages() -> Finding:
         found = required()
     except ImportError as error:
         return Finding("packages", "problem", f"cannot be checked: {_one_line(error)}", "python -m pip install packaging")
+    optional = {each.distribution: each.purpose for name, each in PACKAGES.items() if name not in REPORTS}
     missing = [each for each in found if each.installed is None]
     wrong = [each for each in found if each.installed is not None and not each.fits]
     apart = disagreements(found)
-    parts = [f"missing: {', '.join(each.name for each in missing)}"] if missing else []
+    named = [f"{each.name} ({optional[each.name]})" if each.name in optional else each.name for each in missing]
+    parts = [f"missing: {', '.join(named)}"] if missing else []
     parts += [f"{each.name} {each.installed}, but {each.wanted} is needed" for each in wrong]
     parts += apart
     if parts:
-        named = {name for line in apart for each in found if (name := each.name) in line.split()}
-        pip = [each.asked for each in found if each in missing or each in wrong or each.name in named]
-        return Finding("packages", "problem", "; ".join(parts), f"python -m pip install {shlex.join(pip)}")
+        disagreeing = {name for line in apart for each in found if (name := each.name) in line.split()}
+        pip = [each.asked for each in found if each in missing or each in wrong or each.name in disagreeing]
+        install = f"python -m pip install {shlex.join(pip)}"
+        if len(parts) == 1 and missing and all(each.name in optional for each in missing):
+            return Finding("packages", "note", parts[0], f"if you need what is in brackets: {install}")
+        return Finding("packages", "problem", "; ".join(parts), install)
     return Finding("packages", "ok", ", ".join(f"{each.name} {each.installed}" for each in found))
 
 
@@ -184,11 +190,16 @@ def builds(root: Path = Path("/")) -> Finding:
         own = (build("torch") or "").partition("+")[2]
         advice = f"python -m pip install --force-reinstall torchvision --index-url https://download.pytorch.org/whl/{own}"
         return Finding("builds", "note", f"{apart}: built for different devices; torchvision's operators do not load", advice)
+    if absent := [name for name in ("torch", "torchvision") if not is_installed(name)]:
+        return Finding("builds", "note", f"nothing to compare: {' and '.join(absent)} not installed")
     return Finding("builds", "ok", f"torch {build('torch') or 'of unknown build'} and torchvision fit each other")
 
 
 def torch() -> Finding:
     """Whether torch can be imported and adds correctly."""
+    if not is_installed("torch"):
+        what = "not installed: the built-in task cannot train, programs can"
+        return Finding("torch", "note", what, f"to train it: {install_command('torch')}")
     try:
         module = importlib.import_module("torch")
         if module.ones(2).sum().item() != 2:
@@ -202,6 +213,11 @@ def torch() -> Finding:
 
 def torchvision() -> Finding:
     """Whether torchvision can be imported, with or without its operators."""
+    if not is_installed("torchvision"):
+        what = "not installed: CIFAR-10 can neither be downloaded nor read"
+        return Finding("torchvision", "note", what, f"to train on it: {install_command('torchvision')}")
+    if not is_installed("torch"):
+        return Finding("torchvision", "note", "not tried: it needs torch")
     try:
         vision = importlib.import_module("harness.tasks.cifar_resnet.vision").import_torchvision()
     except Exception as error:  # as for torch
@@ -214,9 +230,10 @@ def accelerators(environment: Mapping[str, str] = os.environ, root: Path = Path(
     """The GPUs that torch can use, or those that it cannot, and who uses them; `root` is the folder of the machine's files."""
     from harness.execution.machine.gpus import visible_gpus
 
+    has_torch = is_installed("torch")
     try:
-        cuda: Any = importlib.import_module("torch").cuda
-        names = [cuda.get_device_name(index) for index in range(cuda.device_count())] if cuda.is_available() else []
+        cuda: Any = importlib.import_module("torch").cuda if has_torch else None
+        names = [cuda.get_device_name(index) for index in range(cuda.device_count())] if has_torch and cuda.is_available() else []
     except Exception as error:  # as for torch
         return Finding("accelerators", "problem", f"torch cannot list them: {_one_line(error)}", "see the line about torch")
     gpus = visible_gpus(environment, root)
@@ -229,7 +246,8 @@ def accelerators(environment: Mapping[str, str] = os.environ, root: Path = Path(
         vendor = "AMD" if driver == "ROCm" else "NVIDIA"
         shows = "rocm-smi" if driver == "ROCm" else "nvidia-smi"
         advice = f"install a torch built for the {driver} version that {shows} shows; programs of your own may use them"
-        return Finding("accelerators", "note", f"{len(gpus)} {vendor} GPU found, but this torch cannot use it{used}", advice)
+        cannot = "but this torch cannot use it" if has_torch else "for programs: there is no torch for the built-in task"
+        return Finding("accelerators", "note", f"{len(gpus)} {vendor} GPU found, {cannot}{used}", advice if has_torch else None)
     hidden = {name: environment[name] for name in SELECTORS if name in environment}
     if hidden and visible_gpus({}, root):
         what = ", ".join(f"{name}={value}" for name, value in hidden.items())
@@ -262,12 +280,14 @@ def threads(environment: Mapping[str, str]) -> Finding:
 
 def small_images() -> Finding:
     """Whether the images shipped with the package can be read."""
+    if (absent := lacking(("torch", "PIL"), "reading images")) is not None:
+        return Finding("cifar10_mini", "note", f"not read: {str(absent).partition(',')[0]}")
     try:
         config = importlib.import_module("harness.tasks.cifar_resnet.config")
         data = importlib.import_module("harness.tasks.cifar_resnet.data").load(config.Data(dataset="cifar10_mini"))
     except DataError as error:
         return Finding("cifar10_mini", "problem", _one_line(error), "install the package again")
-    except ImportError as error:
+    except (ImportError, PackageError) as error:
         return Finding("cifar10_mini", "problem", f"cannot be read: {_one_line(error)}", "see the lines above")
     count = len(data.train.labels) + len(data.test.labels)
     return Finding("cifar10_mini", "ok", f"{count:,} images, shipped with the package")

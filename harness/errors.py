@@ -6,6 +6,7 @@ HarnessError                    a message for users; `exit_code` is what a comma
 ├── StoreError                  2   a results folder cannot be read or written, or a file in it is damaged
 ├── PlanChanged                 2   the plan on disk differs from the requested one; lists the differences
 ├── DeviceError                 2   this machine lacks the accelerator or precision
+├── PackageError                2   an optional package is not installed, or cannot be imported
 └── Interrupted                75   stopped on request; the same command resumes
 """
 
@@ -83,6 +84,10 @@ class PlanChanged(HarnessError):
 
 class DeviceError(HarnessError):
     """The requested accelerator or precision is not available."""
+
+
+class PackageError(HarnessError):
+    """An optional package is not installed or cannot be imported; says what for, and what to install."""
 
 
 class Interrupted(HarnessError):

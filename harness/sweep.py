@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.common import choices, cli_options
+from harness.common import choices, cli_options, optional_packages
 from harness.errors import InputError
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
@@ -55,8 +55,8 @@ def run_search(
 
     `experiment`, `profile`, `name`, `workers`, `share_gpu`: as in `run_experiment`.
     `storage`: see `harness.search.storage.address`. A second call resumes the search; a higher `trials` extends it.
-    Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a changed search, and an unusable storage or
-    results folder.
+    Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a missing package, a changed search, and an
+    unusable storage or results folder.
     """
     from harness.execution.machine.allocation import Request, allocated
     from harness.execution.options import WorkerOptions
@@ -65,20 +65,29 @@ def run_search(
     from harness.launch.remaining import trials_left
     from harness.launch.search_supervisor import supervise_search
     from harness.search.reconcile import prepare, resolve_study
+    from harness.search.samplers import packages_of
     from harness.search.storage import refuse_other_storage, storage_url
     from harness.store.records import Store
+    from harness.tasks.protocol import lacking_packages
     from harness.terminal.shell import say
 
     request = Request(workers, share_gpu)
     experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check()
+    optional_packages.require(("optuna", *optional_packages.REPORTS), "searches and their reports")
     requested, url = study_of(experiment, device, trials), storage_url(storage)
-    store = Store.open(Path(results))
+    store = Store.open(Path(results), create=False, must_exist=False)
+    task = lacking_packages(experiment.task_name, experiment.task, [variant.config for variant in experiment.variants])
+    lacking = optional_packages.lacking(packages_of(requested), f"the sampler {requested.sampler}") or task
+    if lacking is None:
+        store = Store.open(Path(results))
     if not replan:
         refuse_other_storage(store.paths.study(requested.name), url)
     study, replaces = resolve_study(store, requested, replan)
     left = study.trials if replaces else trials_left(store, study, url, options)
+    if lacking is not None and left:
+        raise lacking
     with allocated(needed(study), options.device or study.accelerator, request, left, say) as slots:
         return supervise_search(store, prepare(store, requested, replan), options, slots, url=url, replan=replan)
 

@@ -91,7 +91,10 @@ def test_a_missing_package_and_a_wrong_version_say_what_to_install(monkeypatch: 
     missing, old = Package("cmaes", ">=0.12", None, False), Package("numpy", ">=2.0", "1.26", False)
     monkeypatch.setattr(doctor, "required", lambda: [missing, old, Package("regex", ">=2024", "2026", True)])
     found = doctor.packages()
-    assert (found.state, found.what) == ("problem", "missing: cmaes; numpy 1.26, but >=2.0 is needed")
+    assert (found.state, found.what) == (
+        "problem",
+        "missing: cmaes (searches with the sampler cmaes); numpy 1.26, but >=2.0 is needed",
+    )
     assert found.advice == "python -m pip install 'cmaes>=0.12' 'numpy>=2.0'"
 
 

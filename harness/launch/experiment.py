@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.common import choices
+from harness.common import choices, optional_packages
 from harness.execution import loops
 from harness.execution.devices import check_requested_gpus, resolve_device
 from harness.execution.machine.allocation import Request, allocated
@@ -22,6 +22,7 @@ from harness.launch.outcome import PlanOutcome
 from harness.launch.plan_supervisor import supervise_plan
 from harness.launch.remaining import runs_left
 from harness.store.records import Store
+from harness.tasks.protocol import lacking_packages
 from harness.terminal.shell import say
 
 
@@ -73,16 +74,24 @@ def run_experiment(
     `share_gpu`: the number of runs that may share a GPU. The GPUs are leased: no other command on this machine takes them.
     A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
-    stops at once. Raises HarnessError for bad input, for a machine that is too small or in use, and for an
+    stops at once. Raises HarnessError for bad input, a missing package, a machine that is too small or in use, and an
     unusable results folder; failed runs are part of the outcome.
     """
     request = Request(workers, share_gpu)
     experiment = as_experiment(experiment, profile, name)
     options = options or WorkerOptions()
     options.check([variant.label for variant in experiment.variants])
-    store = Store.open(Path(results))
-    plan, replaces = plan_experiment(store, experiment, device, seeds, replan, first_seed=first_seed, loop=loop)
+    optional_packages.require(optional_packages.REPORTS, "verdicts and reports")
+    store = Store.open(Path(results), create=False, must_exist=False)
+    lacking = lacking_packages(experiment.task_name, experiment.task, [variant.config for variant in experiment.variants])
+    if lacking is None:
+        store = Store.open(Path(results))
+    plan, replaces = plan_experiment(
+        store, experiment, device, seeds, replan, first_seed=first_seed, loop=loop, joins=lacking is None
+    )
     left = runs_left(store, plan, options)
+    if lacking is not None and left:  # a finished plan needs no packages to be shown
+        raise lacking
     with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
         save_plan(store, plan, replaces)
         return supervise_plan(store, plan, options, slots, replan)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.common.optional_packages import load
 from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
@@ -78,10 +79,11 @@ class TrialBroker:
 
     `study` is re-read from disk whenever the storage is used. All methods raise StoreError if the storage cannot be used or the
     search was replaced meanwhile; those that take a lease raise SupersededError if another trial has taken over. The constructor
-    raises InputError if the search keeps its trials in another storage.
+    raises InputError if the search keeps its trials in another storage, PackageError without Optuna.
     """
 
     def __init__(self, paths: StudyPaths, study: Study, url: str | None = None, watch: Watch | None = None) -> None:
+        load("optuna", "searches")
         import optuna
 
         watch = watch or Watch(Timing(), Holder.here())

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError, HarnessError, InputError, StoreError
+from harness.errors import DataError, HarnessError, InputError, PackageError, StoreError
 from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study, config_of, spec_of, task_of
 from harness.search.storage import VARIABLE, uses_database
@@ -34,7 +34,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def check_searches(store: Store, url: str | None) -> tuple[dict[str, int | None], list[FileFinding]]:
-    """(the number of trials read of each readable search, None: its database was not read; findings).
+    """(the number of trials read of each readable search, None: they could not be read here; findings).
 
     `url`: of the database, for searches that keep their trials in one. Raises StoreError.
     """
@@ -50,6 +50,10 @@ def check_searches(store: Store, url: str | None) -> tuple[dict[str, int | None]
             continue
         try:
             trials = read_trials(paths, study, url) or []
+        except PackageError as error:
+            counts[study.name] = None
+            found.append(FileFinding(paths.spec, f"its trials were not checked: {error}", harmless=True))
+            continue
         except HarnessError as error:
             found.append(FileFinding(paths.journal, str(error).removeprefix(f"{paths.journal}: "), RESTORE))
             continue

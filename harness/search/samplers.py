@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import optuna
 
 
+def packages_of(study: Study) -> Sequence[str]:
+    """The optional packages that give out the trials, by the names that are imported."""
+    return ("optuna", "cmaes") if study.sampler == "cmaes" else ("optuna",)
+
+
 def suggest(study: Study, trial: optuna.Trial) -> Values:
     """Suggest a value for every active parameter of a new trial."""
     values: dict[str, int | float | str] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from harness.common.optional_packages import load
 from harness.errors import InputError, StoreError
 from harness.store import atomic
 from harness.store.lease import SupersededError
@@ -132,7 +133,11 @@ def quiet() -> Iterator[None]:
 
 
 def _check(url: str) -> None:
-    """Raises InputError for a URL whose password would be parsed as part of the host, or that workers cannot share."""
+    """Raises InputError for a URL whose password would be parsed as part of the host, or that workers cannot share.
+
+    Raises PackageError without Optuna, which brings the library that reads URLs.
+    """
+    load("optuna", "searches")
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.common.optional_packages import load
 from harness.errors import HarnessError, StoreError
 from harness.experiment.study import Study
 from harness.search.storage import close_storage, open_storage, using_storage
@@ -15,12 +16,14 @@ DAMAGED = "restore it from a copy, or start a new search with --replan"
 def read_trials(paths: StudyPaths, study: Study, url: str | None = None) -> list[Trial] | None:
     """`TrialBroker.trials` without creating anything; None: no trials yet.
 
-    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used or is damaged.
+    If there is a journal, it is read, and `url` is ignored. Raises StoreError if the storage cannot be used or is damaged,
+    PackageError without Optuna.
     """
     if atomic.exists(paths.journal):
         url = None
     elif url is None:
         return None
+    load("optuna", "the trials of searches")  # else the journal would seem damaged
     try:
         found = _from_storage(paths, study, url)
     except HarnessError:

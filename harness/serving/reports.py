@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.common import optional_packages
 from harness.errors import HarnessError
 from harness.experiment.study import Study
 from harness.reporting.pages import compare_page, find, gather, gather_search, scoreboard
@@ -161,7 +162,7 @@ class Reports:
         except HarnessError as error:
             return str(error)
         except Exception as error:  # the other pages are still served
-            return f"the report could not be drawn: {error!r}"
+            return f"the report could not be drawn: {optional_packages.explained(error) or repr(error)}"
         return ""
 
     def _draw_report(self, served: Store, name: str, stamp: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from harness.common.optional_packages import load
 from harness.store import atomic
 
 MARK = b"sha256:"
@@ -32,12 +33,15 @@ def pack(state: Mapping[str, Any]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Any]:
-    """The inverse of `pack`; tensors are on the CPU. Raises DamagedError."""
+    """The inverse of `pack`; tensors are on the CPU. Raises DamagedError, or PackageError if only torch could read it."""
     payload, trailer = data[:-TRAILER], data[-TRAILER:]
     if trailer != MARK + hashlib.sha256(payload).hexdigest().encode():
         raise DamagedError("its checksum does not match")
+    plain = payload[:1] == b"{"
+    if not plain:  # else an intact checkpoint would seem damaged, and its run would restart
+        load("torch", "checkpoints that hold tensors")
     try:
-        return cast(dict[str, Any], json.loads(payload) if payload[:1] == b"{" else importlib.import_module(CODEC).loads(payload))
+        return cast(dict[str, Any], json.loads(payload) if plain else importlib.import_module(CODEC).loads(payload))
     except Exception as error:  # readers raise many types for unexpected content
         raise DamagedError(f"{type(error).__name__}: {error}") from error
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from harness.common.optional_packages import lacking
+from harness.errors import PackageError
 from harness.tasks.environment import Observed
 from harness.tasks.resources import NOTHING, Resources
 
@@ -213,6 +215,13 @@ class Task(Protocol):
         """Sentences on what a run of `config` needs and this machine lacks, such as a data set, for warnings. Does not raise."""
         return ()
 
+    def required_packages(self, config: Any) -> Sequence[str]:  # noqa: ARG002 - unused by default
+        """The keys of `harness.common.optional_packages.PACKAGES` that a run of `config` imports, such as torch.
+
+        A command that would train without them ends before it writes anything.
+        """
+        return ()
+
     def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
         """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""
         return ()
@@ -324,6 +333,12 @@ def selection_metric(task: Task) -> str | None:
 def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:
     """A configuration read back from JSON (a plan, a spec), validated; JSON lists become tuples."""
     return task.Config.model_validate_json(json.dumps(values))
+
+
+def lacking_packages(name: str, task: Task, configs: Iterable[Any]) -> PackageError | None:
+    """The error that names the packages which runs of the task `name` import and this machine lacks; None: it has all."""
+    names = dict.fromkeys(package for config in configs for package in task.required_packages(config))
+    return lacking(names, f"the task {name}")
 
 
 def cache_folder() -> Path:

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 from typer.exceptions import TyperException
 
+from harness.common.optional_packages import explained
 from harness.common.undecodable import SHOWN
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, HarnessError
 from harness.terminal.shell import say
@@ -118,7 +119,7 @@ def main_of(function: Callable[..., None]) -> Main:
 def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
     """Run a command or group; returns the exit code.
 
-    Usage errors, HarnessErrors and output that cannot be written are reported on stderr without a traceback.
+    Usage errors, HarnessErrors, missing packages and output that cannot be written are reported on stderr without a traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -137,15 +138,16 @@ def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
         return EXIT_OK
     except OSError as error:
         _drop_output()
-        say(f"{name}: {error}")
+        say(str(explained(error) or f"{name}: {error}"))
         return EXIT_BAD_INPUT
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_OK
     except TyperException as error:
         say(explain(error))
         return EXIT_BAD_INPUT
-    except Exception:  # Python would exit with 1, which means that a run failed
-        say(traceback.format_exc().rstrip())
+    except Exception as error:  # Python would exit with 1, which means that a run failed
+        missing = explained(error)
+        say(traceback.format_exc().rstrip() if missing is None else str(missing))
         return EXIT_BAD_INPUT
     return code or EXIT_OK
 

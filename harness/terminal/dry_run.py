@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.analysis.look_levels import describe_levels, levels_for
 from harness.analysis.power import Power, power_of
-from harness.errors import InputError
+from harness.errors import InputError, PackageError
 from harness.execution.schedule import requested as requested_runs
 from harness.execution.stages import next_plan, resolve_plan
 from harness.experiment.plan import Plan, PlannedRun, task_of
@@ -26,7 +26,7 @@ from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, Task, parse_config, result_metrics
+from harness.tasks.protocol import Metric, Number, Task, lacking_packages, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
@@ -63,7 +63,8 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     metrics, levels = result_metrics(task), levels_for(store, plan)
     records = store.records([run.id for run in plan.runs])
     configs = {label: parse_config(task, config) for label, config in plan.variants.items()}
-    facts = {label: task.describe(config) for label, config in configs.items()}
+    facts, unknown = facts_of(task, configs)
+    lacking = lacking_packages(plan.task, task, configs.values()) or unknown
     requested = requested_runs(plan, records, levels)
     found = Preview(
         plan=plan,
@@ -73,7 +74,7 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
         parameters={label: found["parameters"] for label, found in facts.items() if "parameters" in found},
         power=power_of(store, plan, metrics, levels, sd),
         levels=describe_levels(levels, plan.alpha),
-        missing=missing_here(task, configs.values()),
+        missing=(*missing_here(task, configs.values()), *([str(lacking)] if lacking else [])),
         basis=time_basis(store, plan, [plan.variants[run.variant] for run in requested]),
         **_of_program(store, plan, requested),
         follows=_following(store, plan, records, sd),
@@ -235,6 +236,14 @@ def estimated(basis: TimeBasis, runs: int) -> str:
     """The time of so many runs and where it is from."""
     each = phrases.clock(basis.seconds)
     return f"about {phrases.clock(basis.seconds * runs)} on 1 worker ({each} a run, {basis.source})"
+
+
+def facts_of(task: Task, configs: Mapping[str, Any]) -> tuple[dict[str, Mapping[str, Number]], PackageError | None]:
+    """What the task says of each configuration; nothing, and the error, if a package that it needs is missing or broken."""
+    try:
+        return {label: task.describe(config) for label, config in configs.items()}, None
+    except PackageError as error:
+        return {}, error
 
 
 def missing_here(task: Task, configs: Iterable[Any]) -> tuple[str, ...]:

@@ -11,20 +11,22 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.common import optional_packages
 from harness.common.nested import flatten
 from harness.experiment.space import shown, values_of
 from harness.experiment.study import Study, base_of, task_of
 from harness.reporting import phrases
 from harness.reporting.phrases import trials as words
 from harness.reporting.tables.model import Column
+from harness.search.samplers import packages_of
 from harness.search.stored_trials import read_trials
 from harness.search.trials import Trial, counted
 from harness.store.atomic import exists
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, result_metrics
-from harness.terminal.dry_run import estimated, marked, missing_here
+from harness.tasks.protocol import Metric, lacking_packages, result_metrics
+from harness.terminal.dry_run import estimated, facts_of, marked, missing_here
 from harness.terminal.json_output import trial_values
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
@@ -60,7 +62,9 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
     """The preview of a search; `restart` ignores the trials on disk. Raises StoreError, InputError, DataError."""
     task, paths = task_of(study), store.paths.study(study.name)
     trials = (read_trials(paths, study, url) if exists(paths.spec) and not restart else None) or []
-    facts = task.describe(base_of(study, task))
+    own = base_of(study, task)
+    facts, unknown = facts_of(task, {study.name: own})
+    lacking = [optional_packages.lacking(packages_of(study), "searches"), lacking_packages(study.task, task, [own]) or unknown]
     found: tuple[Input, ...] = ()
     warnings: tuple[str, ...] = ()
     if study.program is not None:
@@ -72,10 +76,10 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
         study,
         result_metrics(task),
         trials,
-        facts.get("parameters"),
+        facts.get(study.name, {}).get("parameters"),
         found,
         warnings,
-        missing_here(task, [base_of(study, task)]),
+        (*missing_here(task, [own]), *(str(error) for error in lacking if error is not None)),
         time_basis(store, study, [study.base]),
     )
 

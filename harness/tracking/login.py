@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import netrc
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from harness.common.choices import Track, check_choice
+from harness.common.optional_packages import is_installed
 from harness.errors import InputError
 
 PROJECT = "ablation-harness"  # unless W&B's settings name another
@@ -59,7 +59,7 @@ def choose(mode: str, environment: Mapping[str, str], home: Path, installed: boo
     if mode == "none":
         return Choice("none", "by --track none")
     if installed is None:
-        installed = _installed()
+        installed = is_installed("wandb")  # a folder `wandb` in the current one, left by other runs, does not count
     login = read_login(environment, home)
     if not installed:
         return _unless_forced(mode, "wandb is not installed", "python -m pip install wandb")
@@ -92,15 +92,6 @@ def _unless_forced(mode: str, why: str, advice: str) -> Choice:
     if mode == "wandb":
         raise InputError(f"--track wandb: {why}; try {advice}, or use --track auto or --track none")
     return Choice("none", why)
-
-
-def _installed() -> bool:
-    """A folder `wandb` in the current one, left by other runs, does not count."""
-    try:
-        found = importlib.util.find_spec("wandb")
-    except ImportError:
-        return False
-    return found is not None and found.origin is not None
 
 
 def _key(environment: Mapping[str, str], home: Path, settings: Mapping[str, str], server: str) -> str | None:

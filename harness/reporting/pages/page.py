@@ -56,7 +56,7 @@ class Image:
     source: str  # a data URI; empty: the page links to the file
     width: int
     height: int
-    file: str  # relative to the page
+    file: str  # relative to the page; empty: it was not drawn, and the caption says why
     dark: str = ""  # JSON: colour -> its colour on dark screens
 
 
@@ -205,6 +205,8 @@ def _images(folder: Path, pictures: Sequence[Picture], sections: Sequence[str]) 
 
 def image(figures: Path, picture: Picture) -> Image:
     """The picture as a data URI."""
+    if not picture.drawn:
+        return Image(picture.section, picture.alt, picture.caption, "", 0, 0, "")
     try:
         pixels, lines = (read_bytes(figures / f"{picture.name}.{suffix}") for suffix in ("png", "svg"))
     except FileNotFoundError as error:

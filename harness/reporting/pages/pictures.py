@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from harness.errors import DataError, HarnessError
+from harness.common import optional_packages
+from harness.errors import DataError, HarnessError, PackageError
 from harness.experiment.plan import Plan, task_of
 from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, alt_text
@@ -34,12 +35,16 @@ Section = Literal["main", "claims", "tuning", "curves", "more_curves", "cost", "
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on disk: figures/`name`.png and figures/`name`.svg. Texts are unescaped."""
+    """A figure on disk: figures/`name`.png and figures/`name`.svg. Texts are unescaped.
+
+    Not `drawn`: there are no files, and the caption is the reason.
+    """
 
     name: str
     section: str  # of the report: Section, or a search's; exactly one is `main`, the first
     alt: str  # a sentence
     caption: str
+    drawn: bool = True
 
 
 # A picture, and what draws it. Raises StoreError for files that cannot be read.
@@ -49,6 +54,12 @@ UNDRAWN = "This figure cannot be drawn"
 
 def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
     """Draw the figures into a report's folder; one that cannot be drawn becomes a text with the reason. Raises StoreError."""
+    try:
+        for name in optional_packages.FIGURES:
+            optional_packages.load(name)
+    except PackageError as error:
+        reason = why_undrawn(error)
+        return [replace(picture, alt=reason, caption=reason, drawn=False) for picture, _ in drawings]
     pictures, folder = [], report_folder / FOLDER
     for picture, draw_it in drawings:
         try:
@@ -177,6 +188,8 @@ def _network(plan: Plan, task: Task) -> Figure:
         return figures.network(task.outline(parse_config(task, config)), note)
     except DataError as error:  # the width of the last layer depends on the data
         return figures.text_figure(f"The network cannot be drawn without its data.\n{error}", note)
+    except PackageError as error:
+        return figures.text_figure(f"The network cannot be drawn.\n{error}", note)
     except ValidationError:
         return figures.text_figure(
             "The network cannot be drawn: this version of the task does not accept the configuration.", note

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from harness.common.shared_files import SharedFile
-from harness.errors import StoreError
+from harness.errors import PackageError, StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
@@ -167,6 +167,9 @@ class _Run:
             return None
         except OSError as error:
             self.found.append(from_error(path, atomic.unusable(path, "be read", error)))
+            return None
+        except PackageError as error:
+            self.found.append(FileFinding(path, f"was not read: {error}", harmless=True))
             return None
         except checkpoint.DamagedError as error:
             self._add(path, f"is damaged: {error}", advice)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.common import optional_packages
 from harness.errors import DataError
 from harness.tasks.cifar_resnet import cifar10, config
 from harness.tasks.cifar_resnet.image_folder import Listing, class_of, list_images, read_images
@@ -72,13 +73,13 @@ def load(data: config.Data) -> DataSet:
     The validation split and `train_limit` are fixed, stratified by class, and do not depend on a run's seed. CIFAR-10 and its
     miniature are normalised by CIFAR-10's known statistics, an image folder by those of its whole train/.
     Raises DataError as `facts` does, and if the data cannot be read, does not match its fingerprint, or contains an image that
-    cannot be decoded.
+    cannot be decoded. Raises PackageError without torch, or without `required_packages`.
     """
-    import torch
+    torch = optional_packages.load("torch", "image data")
 
     from harness.tasks.cifar_resnet.decoded import decoded
 
-    folder = cache_folder() / "decoded"
+    folder = _decoded_folder()
     if data.dataset == "cifar10":
         known = facts(data)
         images = decoded(folder, known.fingerprint, data.image_size, lambda: _cifar10(data))
@@ -86,7 +87,7 @@ def load(data: config.Data) -> DataSet:
         with _root(data) as root:
             listing = list_images(root)
             known = _listed_facts(data, listing)
-            identity = f"{known.fingerprint} {listing.stamp}".strip()
+            identity = _identity(known, listing)
             images = decoded(folder, identity, data.image_size, lambda: _image_folder(root, listing, data.image_size))
     mean, std = (images.mean, images.std) if data.dataset == "image_folder" else (cifar10.MEAN, cifar10.STD)
 
@@ -110,6 +111,34 @@ def load(data: config.Data) -> DataSet:
         train = chosen(left)
     test = Images(pixels[images.train_count :], labels[images.train_count :])
     return DataSet(train, validation, test, known.classes, mean, std)
+
+
+def required_packages(data: config.Data) -> tuple[str, ...]:
+    """The packages that decode the images, by the names that are imported; none of them once the images are in the cache.
+
+    Raises DataError as `facts` does.
+    """
+    names = ("torchvision", "PIL") if data.dataset == "cifar10" else ("PIL",)
+    return names if all(map(optional_packages.is_installed, names)) or not _are_decoded(data) else ()
+
+
+def _are_decoded(data: config.Data) -> bool:
+    from harness.tasks.cifar_resnet.decoded import is_decoded
+
+    if data.dataset == "cifar10":
+        return is_decoded(_decoded_folder(), facts(data).fingerprint, data.image_size)
+    with _root(data) as root:
+        listing = list_images(root)
+    return is_decoded(_decoded_folder(), _identity(_listed_facts(data, listing), listing), data.image_size)
+
+
+def _identity(known: Facts, listing: Listing) -> str:
+    """Of the images of a folder in the cache."""
+    return f"{known.fingerprint} {listing.stamp}".strip()
+
+
+def _decoded_folder() -> Path:
+    return cache_folder() / "decoded"
 
 
 @contextlib.contextmanager

@@ -9,14 +9,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from harness.common import optional_packages
 from harness.errors import DataError
 from harness.tasks.cifar_resnet import cache_file
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SCHEMA = 1
 Pixels = NDArray[np.uint8]
@@ -51,10 +54,9 @@ def decoded(folder: Path, identity: str, size: int, make: Callable[[], Source]) 
     """The images `identity` in `size` from the cache `folder`; created if they are missing or damaged.
 
     A cached file with another modification time is compared by its SHA-256, else by size and time only.
-    Raises DataError when an image cannot be decoded or the cache cannot be written.
+    Raises DataError when an image cannot be decoded or the cache cannot be written, PackageError when Pillow is missing.
     """
-    key = hashlib.sha256(f"{SCHEMA}/{size}/{identity}".encode()).hexdigest()[:16]
-    array, about = folder / f"{key}.npy", folder / f"{key}.json"
+    array, about = _files(folder, identity, size)
     record = _checked(array, about, identity)
     if record is None:
         record = _make(array, about, identity, size, make())
@@ -63,11 +65,24 @@ def decoded(folder: Path, identity: str, size: int, make: Callable[[], Source]) 
     return Decoded(pixels, record["labels"], record["train_count"], (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 
+def is_decoded(folder: Path, identity: str, size: int) -> bool:
+    """Whether the cache has the images, so that `decoded` makes nothing."""
+    return _checked(*_files(folder, identity, size), identity) is not None
+
+
+def _files(folder: Path, identity: str, size: int) -> tuple[Path, Path]:
+    """The array, and the record about it."""
+    key = hashlib.sha256(f"{SCHEMA}/{size}/{identity}".encode()).hexdigest()[:16]
+    return folder / f"{key}.npy", folder / f"{key}.json"
+
+
 def decode_image(data: bytes, size: int, name: str) -> Pixels:
     """A picture's file -> RGB pixels uint8 [size, size, 3]; another size is resized (Lanczos) without keeping its proportions.
 
     Transparency is dropped, 16-bit grey is brought to 8. Raises DataError naming the picture when it cannot be decoded.
     """
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
@@ -86,10 +101,14 @@ def resized(pixels: Pixels, size: int) -> Pixels:
     """Pixels uint8 [height, width, 3] in another size (Lanczos)."""
     if pixels.shape[:2] == (size, size):
         return pixels
+    from PIL import Image
+
     return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _grey(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
     return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
@@ -113,6 +132,7 @@ def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
 
 
 def _make(array: Path, about: Path, identity: str, size: int, source: Source) -> dict[str, Any]:
+    pillow = optional_packages.load("PIL.Image", "decoding images")
     shape = (len(source.labels), 3, size, size)
     with cache_file.replacing(array) as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -120,7 +140,7 @@ def _make(array: Path, about: Path, identity: str, size: int, source: Source) ->
         start, length = file.tell(), 3 * size * size
         left = set(range(len(source.labels)))
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("error", pillow.DecompressionBombWarning)
             for index, pixels in source.images():
                 # written, not mapped: a full disk then raises an error instead of SIGBUS
                 file.seek(start + index * length)

@@ -7,11 +7,14 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from harness.common import optional_packages
 from harness.tasks.cifar_resnet import config
 from harness.tasks.protocol import Accelerator, Metric, Number, Part, Task, Training
 
 if TYPE_CHECKING:
     from harness.tasks.cifar_resnet.data import DataSet, Images
+
+PURPOSE = "the task cifar_resnet"
 
 
 class CifarResnet(Task):
@@ -48,7 +51,7 @@ class CifarResnet(Task):
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
         """`parameters`, `multiply_adds` of one image's forward pass, and the number of `test_images`.
 
-        Raises DataError if the data is missing.
+        Raises DataError if the data is missing, PackageError without torch.
         """
         from harness.tasks.cifar_resnet import data
 
@@ -61,8 +64,15 @@ class CifarResnet(Task):
 
         return data.missing(settings.data)
 
+    def required_packages(self, settings: config.Config) -> Sequence[str]:
+        """torch, and what decodes the images if they are not in the cache."""
+        from harness.tasks.cifar_resnet import data
+
+        return ["torch", *data.required_packages(settings.data)]
+
     def outline(self, settings: config.Config) -> Sequence[Part]:
-        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError if the data is missing."""
+        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError, PackageError as `describe` does."""
+        optional_packages.load("torch", PURPOSE)
         from harness.tasks.cifar_resnet import data
         from harness.tasks.cifar_resnet.outline import outline
 
@@ -70,6 +80,7 @@ class CifarResnet(Task):
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set stays on the device for the next run."""
+        optional_packages.load("torch", PURPOSE)
         from harness.tasks.cifar_resnet.loop import Run
         from harness.tasks.cifar_resnet.numerics import require
 
@@ -80,7 +91,11 @@ class CifarResnet(Task):
 
 @lru_cache(maxsize=64)
 def sizes(settings: config.Model, classes: int, image_size: int) -> Mapping[str, Number]:
-    """`parameters`, and the `multiply_adds` of one image; counted once for the many variants that share a network."""
+    """`parameters`, and the `multiply_adds` of one image; counted once for the many variants that share a network.
+
+    Raises PackageError without torch.
+    """
+    optional_packages.load("torch", PURPOSE)
     from harness.tasks.cifar_resnet import model
 
     return {

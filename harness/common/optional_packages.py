@@ -1,0 +1,130 @@
+"""The name of an optional package -> its module, or one line that says what it is needed for and how to install it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import shlex
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import PackageError
+
+PROJECT = "ablation-harness"
+MACHINERY = ("<frozen importlib", "importlib/__init__.py")  # files of the frames of Python's own imports
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that only a part of the harness needs. `distribution`: its name for pip."""
+
+    distribution: str
+    purpose: str
+
+
+# By the name that is imported. Where a part knows more precisely what it needs the package for, it says so itself.
+PACKAGES: Mapping[str, Package] = {
+    "torch": Package("torch", "the built-in task"),
+    "torchvision": Package("torchvision", "data sets that are downloaded"),
+    "wandb": Package("wandb", "Weights & Biases"),
+    "optuna": Package("optuna", "searches"),
+    "cmaes": Package("cmaes", "searches with the sampler cmaes"),
+    "pandas": Package("pandas", "verdicts and reports"),
+    "matplotlib": Package("matplotlib", "figures"),
+    "seaborn": Package("seaborn", "figures"),
+    "scipy": Package("scipy", "statistics, which most commands compute"),
+    "jinja2": Package("jinja2", "reports"),
+    "pyarrow": Package("pyarrow", "verdicts and reports"),
+    "PIL": Package("pillow", "decoding images"),
+}
+FIGURES = ("matplotlib", "seaborn")
+REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
+
+
+def is_installed(name: str) -> bool:
+    """Whether the package can be found; it is not imported. A folder of that name without code does not count."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ImportError:
+        return False
+    return found is not None and found.origin is not None
+
+
+def lacking(names: Iterable[str], purpose: str) -> PackageError | None:
+    """The error that names all packages that are not installed; None: all are. Imports none, so a broken one is not noticed."""
+    missing = [name for name in names if not is_installed(name)]
+    return _missing(missing, purpose) if missing else None
+
+
+def require(names: Iterable[str], purpose: str) -> None:
+    """Raises the error of `lacking`, if there is one."""
+    if (error := lacking(names, purpose)) is not None:
+        raise error
+
+
+def load(name: str, purpose: str = "") -> Any:
+    """The module of a package. Raises PackageError if it is missing, or if its import fails for whatever reason."""
+    purpose = purpose or PACKAGES[name].purpose
+    require([name], purpose)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a library that does not load is an OSError, operators of another build a RuntimeError
+        raise _broken(name, purpose, error) from error
+
+
+def explained(error: BaseException) -> PackageError | None:
+    """The PackageError for an exception that ended an import of an optional package by the harness; None for any other.
+
+    An exception raised inside a module that is being imported passes through Python's import machinery.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [place for place, frame in enumerate(frames) if _root(frame.f_globals.get("__package__")) == "harness"]
+    inside = frames[own[-1] + 1 :] if own else []
+    foreign = [frame for frame in inside if not any(part in frame.f_code.co_filename for part in MACHINERY)]
+    packages = [_root(frame.f_globals.get("__name__")) for frame in foreign]
+    name = _root(error.name) if isinstance(error, ImportError) else ""
+    if own and name in PACKAGES and not is_installed(name) and all(package in PACKAGES for package in packages):
+        return _missing([name], PACKAGES[name].purpose)  # imported by the harness, or by a package that it uses
+    if foreign and foreign[0] is not inside[0]:
+        name = packages[0]
+    elif foreign or not own:
+        return None
+    return _broken(name, PACKAGES[name].purpose, error) if name in PACKAGES else None
+
+
+def install_command(*distributions: str) -> str:
+    """`python -m pip install 'optuna>=5.0'`, with the versions that the harness needs."""
+    return f"python -m pip install {shlex.join(map(_requirement, distributions))}"
+
+
+def _missing(names: Iterable[str], purpose: str) -> PackageError:
+    pip = [PACKAGES[name].distribution for name in names]
+    listed = " and ".join([", ".join(pip[:-1]), pip[-1]] if len(pip) > 1 else pip)
+    state = "is not installed" if len(pip) == 1 else "are not installed"
+    return PackageError(f"{listed} {state}, but needed for {purpose}; install: {install_command(*pip)}")
+
+
+def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
+    distribution = PACKAGES[name].distribution
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    # Without its dependencies: a torch that was built for this machine must stay.
+    again = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
+    return PackageError(f"{distribution} is installed but cannot be imported ({cause}), needed for {purpose}; try: {again}")
+
+
+def _requirement(distribution: str) -> str:
+    """What pip is asked for, with the versions that fit if the package's metadata name them."""
+    try:
+        lines = importlib.metadata.requires(PROJECT) or []
+    except importlib.metadata.PackageNotFoundError:
+        return distribution
+    own = re.compile(rf"{re.escape(distribution)}(?![\w.-])", re.IGNORECASE)
+    return next((line.partition(";")[0].strip() for line in lines if own.match(line)), distribution)
+
+
+def _root(module: Any) -> str:
+    return str(module or "").partition(".")[0]
