@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -27,6 +28,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 TESTS = Path(__file__).parent
+NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
 
@@ -43,16 +45,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `needs` if none of their programs exists; with HARNESS_REQUIRE_ALL=1 they fail.
+    """Skip tests marked `needs` if none of their programs exists, those marked `torch` without torch; see `_lacking`.
 
     A program is a name, or a path outside of PATH, which may hold stars.
     """
     for marker in item.iter_markers("needs"):
         if not any(shutil.which(program) or (program[0] == "/" and any(Path("/").glob(program[1:]))) for program in marker.args):
-            reason = f"needs {' or '.join(marker.args)}"
-            if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
-                pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)
-            pytest.skip(reason)
+            _lacking(f"needs {' or '.join(marker.args)}")
+    if NO_TORCH and item.get_closest_marker("torch"):
+        _lacking("needs torch")
+
+
+def _lacking(reason: str) -> None:
+    """Skip the test; with HARNESS_REQUIRE_ALL=1 it fails."""
+    if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip modules that import torch where it is not installed; with HARNESS_REQUIRE_ALL=1 that is an error."""
+    report = yield
+    lacks_torch = report.failed and "No module named 'torch'" in str(report.longrepr)
+    if NO_TORCH and lacks_torch and os.environ.get("HARNESS_REQUIRE_ALL") != "1":
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, "Skipped: needs torch")
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
