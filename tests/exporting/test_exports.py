@@ -169,7 +169,7 @@ def test_failed_runs_keep_their_state_and_runs_that_have_not_begun_are_left_out(
     assert dict(read(str(tmp_path / "tb")).frame.groupby("hparam.state").size()) == {"completed": 2, "failed": 1}
 
 
-def test_runs_that_only_choose_show_no_test_metrics(store: Store, tmp_path: Path) -> None:
+def test_runs_that_only_choose_show_no_test_metrics(store: Store) -> None:
     plan = planned(store, {"base": [93.0]})
     run = plan.runs[0]
     alone = find_group(store, run.id[:8])
