@@ -1,12 +1,14 @@
 """ExportGroups -> event files of TensorBoard: a folder per run, with its curves and its hyperparameters (the tab HPARAMS).
 
-Numbers are tensors of 64 bits, so that nothing is rounded; TensorBoard itself shows 32 bits. Equal results give equal files.
+TensorBoard's server shows numbers of 32 bits only. So each number is there twice, rounded for it, and beside that with all its
+bits, which other readers pass over: `harness judge` uses those. Equal results give equal files.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ctypes import c_float
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from harness.exporting.about import RESULT, about
 from harness.exporting.groups import POSITIONS, ExportGroup, ExportRun
 from harness.exporting.times import seconds_of, times_of
 
+ABOUT = "about"  # the folder that describes the others
 LONGEST = 200  # bytes of a folder's name
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|%(?=[0-9A-Fa-f]{2})")
 STATES = {"completed": "STATUS_SUCCESS", "diverged": "STATUS_SUCCESS", "failed": "STATUS_FAILURE", "running": "STATUS_RUNNING"}
@@ -56,8 +59,8 @@ def _write_about(groups: Sequence[ExportGroup], folder: Path) -> None:
         metric_infos=[api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in tags],
     )
     values = [_of_hparams(metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=experiment))]
-    values += [_text(f"{group.name}/about", about(group)) for group in groups]
-    _write(folder, [(0, 0.0, values)])
+    values += [_text(group.name, about(group)) for group in groups]
+    _write(folder / ABOUT, [(0, 0.0, values)])
 
 
 def _write_run(group: ExportGroup, run: ExportRun, folder: Path, several: bool) -> None:
@@ -120,9 +123,10 @@ def _scalar(tag: str, value: float, known: set[str]) -> Any:
     """`known`: the tags that the file has already; only the first value of a tag says that it is a scalar."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorboard.compat.proto.types_pb2 import DT_DOUBLE
+    from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 
-    made = Summary.Value(tag=tag, tensor=TensorProto(dtype=DT_DOUBLE, double_val=[value], tensor_shape={}))
+    tensor = TensorProto(dtype=DT_FLOAT, float_val=[c_float(value).value], double_val=[value], tensor_shape={})
+    made = Summary.Value(tag=tag, tensor=tensor)
     if tag not in known:
         from tensorboard.plugins.scalar.metadata import create_summary_metadata
 
