@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "show the progress of plans, searches and runs",
     "serve": "show the reports and what trains now in a browser",
     "report": "write the reports again from the results on disk",
+    "export": "write runs for TensorBoard, MLflow, pandas or W&B",
     "judge": "judge results that exist already",
     "reread": "read finished runs again from their logs, after a pattern was corrected",
     "demo": "train a first ablation that comes with the package, in minutes",

@@ -12,6 +12,7 @@ from harness.existing.checks import CheckedRows, counted, refuse_repeated, run_i
 from harness.existing.columns import Columns
 from harness.existing.design import Design, read_design
 from harness.existing.results_table import ResultsTable
+from harness.existing.rows import diverged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,5 +127,6 @@ def _measured(table: CheckedRows, rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         raise InputError(f"{table.given.source}: no row has a value of {' or '.join(names)}; choose another column with --metric")
     cells = pd.concat([table.empty(column) for column in table.columns.metrics.values()], axis=1).loc[rows.index].to_numpy()
-    states = np.where((~np.isfinite(rows[names].to_numpy()) & ~cells).any(axis=1), "diverged", "completed")
+    not_finite = (~np.isfinite(rows[names].to_numpy()) & ~cells).any(axis=1)
+    states = np.where(not_finite | diverged(table.frame.loc[rows.index]).to_numpy(), "diverged", "completed")
     return rows.assign(id=run_ids(rows.index, table.given), state=states).reset_index(drop=True)

@@ -166,6 +166,7 @@ class _Finder:
         several = [name for name in texts if 1 < counts[name] <= MOST_VARIANTS]
         able = [name for name in several if counts[name] < len(self.frame)]  # others name the rows
         named = [name for name in able or several if VARIANT.fullmatch(name)]
+        named = [name for name in named if name.lower() == "variant"] or named
         found = named if len(named) == 1 else able
         if len(found) == 1:
             return self._guess("variant", found[0], f"{counts[found[0]]} different values"), (), ()

@@ -22,6 +22,7 @@ META = "meta.yaml"
 DATABASE_START = b"SQLite format 3\x00"
 STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 FINISHED = "FINISHED"
+VARIANT = "tag.variant"
 LARGEST = 1.7976931348623157e308  # what the database has instead of infinity
 TABLES = {"experiments", "runs", "params", "tags", "latest_metrics"}
 
@@ -75,7 +76,7 @@ def read_mlflow(name: str) -> ResultsTable:
         columns,
         lambda position: f"run {counted[position].name} ({counted[position].id})",
         notes,
-        variants=varying(columns, "param.", seed),
+        variants=(VARIANT,) if VARIANT in columns and not columns[VARIANT].empty.any() else varying(columns, "param.", seed),
         seed=seed,
         metrics=metrics,
     )

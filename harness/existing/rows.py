@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.common.validation import suggestion
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATE = ("state", "status", "run_state", "run_status")
-FINISHED = frozenset(("finished", "completed", "complete", "success", "succeeded", "done"))
-ENDED = ("crashed", "failed", "killed", "preempted", "canceled", "cancelled", "aborted", "timeout", "error")
+DIVERGED = "diverged"
+FINISHED = frozenset(("finished", "completed", "complete", "success", "succeeded", "done", DIVERGED))
+ENDED = ("crashed", "failed", "killed", "interrupted", "preempted", "canceled", "cancelled", "aborted", "timeout", "error")
 OTHERS = frozenset((*ENDED, "running", "pending", "queued", "scheduled", "preempting"))
 
 
@@ -39,16 +40,10 @@ def selected(given: ResultsTable, conditions: Iterable[str]) -> tuple[pd.DataFra
 
 def finished(given: ResultsTable, frame: pd.DataFrame, conditions: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Without the runs that a column such as `State` says have not finished, unless `conditions` choose by it; and the notes."""
-    from pandas.api.types import is_numeric_dtype
-
     chosen = {text.partition("=")[0] for text in conditions}
-    for name in map(str, frame):
-        if name.lower().rpartition(".")[2] not in STATE or name in chosen or is_numeric_dtype(frame[name].dtype):
-            continue
-        states = frame[name].dropna()
-        words = {state: state.lower() for state in states.unique()}
+    for name, words in _states(frame):
         left_out = frozenset(words.values()) - FINISHED
-        if not left_out or not left_out <= OTHERS:  # other words are states of something else
+        if name in chosen or not left_out:
             continue
         lost = frame.index[frame[name].map(words).isin(left_out)]
         by_state: dict[str, list[str]] = {}
@@ -59,6 +54,27 @@ def finished(given: ResultsTable, frame: pd.DataFrame, conditions: Sequence[str]
             raise nothing_left(given.source, notes)
         return frame.drop(lost), notes
     return frame, []
+
+
+def diverged(frame: pd.DataFrame) -> pd.Series:
+    """Of each row whether a column such as `State` says that the run diverged, whatever its last numbers are."""
+    import pandas as pd
+
+    found = pd.Series(False, index=frame.index)
+    for name, words in _states(frame):
+        found |= frame[name].map(words) == DIVERGED
+    return found
+
+
+def _states(frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
+    """The columns that hold states of runs, each with its words in lower case; other words are states of something else."""
+    from pandas.api.types import is_numeric_dtype
+
+    for name in map(str, frame):
+        if name.lower().rpartition(".")[2] in STATE and not is_numeric_dtype(frame[name].dtype):
+            words = {state: state.lower() for state in frame[name].dropna().unique()}
+            if frozenset(words.values()) <= FINISHED | OTHERS:
+                yield name, words
 
 
 def _written(value: object) -> str:

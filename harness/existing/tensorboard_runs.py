@@ -26,6 +26,7 @@ SPLITS = ("train", "training", "validation", "valid", "val", "test", "eval", "ev
 HPARAMS = "hparam."
 OWN = ("run", "variant", "seed")  # columns
 SESSION = "_hparams_/session_start_info"
+EXPERIMENT = "_hparams_/experiment"
 CALL_OF_HPARAMS = re.compile(r"\d{9,}\.\d+")  # the folder that SummaryWriter.add_hparams makes: the time
 
 
@@ -36,6 +37,7 @@ class Folder:
     scalars: dict[str, tuple[int, float, float]] = field(default_factory=dict)  # tag -> step, time and value, the last by step
     latest: dict[str, tuple[float, int]] = field(default_factory=dict)  # tag -> time and step, the last by time
     hparams: dict[str, Any] = field(default_factory=dict)
+    describes: bool = False  # the hyperparameters of other folders, and has none itself
 
     def add(self, tag: str, step: int, time: float, value: float) -> None:
         """Of equal steps the later value counts, as after a resumed training."""
@@ -60,7 +62,11 @@ def read_tensorboard(name: str) -> ResultsTable:
     folders = _folders(root)
     if not folders:
         raise InputError(f"{name}: neither it nor a folder below it has event files of TensorBoard (*tfevents*)")
-    notes = [f"{path}: its event files have no scalars" for path, it in folders.items() if not it.scalars and not it.hparams]
+    notes = [
+        f"{path}: its event files have no scalars"
+        for path, it in folders.items()
+        if not it.scalars and not it.hparams and not it.describes
+    ]
     runs = {path: run for path, run in _joined(folders).items() if run.scalars}
     if not runs:
         raise nothing_left(name, notes)
@@ -115,6 +121,8 @@ def _read(folder: Folder, file: Path, parse: Callable[[bytes], Any]) -> None:
                         folder.add(value.tag, event.step, event.wall_time, number)
                     elif value.tag == SESSION:
                         folder.hparams |= _hparams(value.metadata.plugin_data.content)
+                    elif value.tag == EXPERIMENT:
+                        folder.describes = True
     except TrainingFailed as error:
         raise InputError(f"{error}; move it out of the folder, or repair it") from error
     except ValueError as error:

@@ -20,6 +20,7 @@ from harness.common.optional_packages import load
 from harness.errors import InputError, StoreError
 from harness.experiment.space import Values
 from harness.experiment.study import Study
+from harness.search.description import describe
 from harness.search.holders import TrialHolders
 from harness.search.samplers import pruner, sampler, suggest
 from harness.search.storage import close_storage, open_storage, refuse_other_storage, using_storage, without_credentials
@@ -32,8 +33,11 @@ from harness.search.trials import (
     REASON,
     RUNS,
     SECONDS,
+    SEEDS,
+    VARIANT,
     Trial,
     is_over,
+    trial_label,
     trial_of,
 )
 from harness.store import atomic
@@ -102,6 +106,7 @@ class TrialBroker:
                 pruner=pruner(study),
                 load_if_exists=True,
             )
+            describe(self.optuna, study)
             atomic.make_folder(paths.trials)  # without a journal this folder means that the trials are in a database
 
     def close(self) -> None:
@@ -177,6 +182,8 @@ class TrialBroker:
         """Record the ids of the trial's runs."""
         with self._using_storage():
             taken.trial.set_user_attr(RUNS, list(runs))
+            taken.trial.set_user_attr(VARIANT, trial_label(taken.number))
+            taken.trial.set_user_attr(SEEDS, list(self.study.trial_seeds))
 
     def record_bound(self, taken: TrialLease, name: str, excess: float) -> None:
         """Record by how much the trial violates a bound, for TPE. 0 or less: not violated."""

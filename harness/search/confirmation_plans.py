@@ -18,7 +18,7 @@ from harness.experiment.claims import Claim, Setting, digest, read_claim
 from harness.experiment.plan import Plan, Selection, stage_name
 from harness.experiment.study import Study, base_of, config_of, task_of
 from harness.search.broker import check_current, exclusive
-from harness.search.trials import Trial, ranked
+from harness.search.trials import Trial, ranked, trial_label
 from harness.store import atomic
 from harness.store.catalog import read_plan
 from harness.store.holder import Holder
@@ -33,7 +33,7 @@ BASE, WINNER = "base", "winner"
 
 def label_of(trial: Trial) -> str:
     """The trial's variant name in a plan."""
-    return f"trial {trial.number}"
+    return trial_label(trial.number)
 
 
 def top_plan(study: Study, trials: Iterable[Trial], earlier: Sequence[Plan] = ()) -> Plan | None:

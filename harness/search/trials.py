@@ -16,6 +16,7 @@ State = Literal["completed", "pruned", "diverged", "infeasible", "failed", "runn
 
 # Names of user attributes in the storage.
 RUNS, ENDED, REASON, DIGEST, SECONDS, EPOCHS, FOLLOWS = "runs", "ended", "reason", "digest", "seconds", "epochs", "follows"
+VARIANT, SEEDS = "variant", "seeds"  # for people who look at the storage; nothing reads them
 
 # What a trial in a state of Optuna may have been told; of a failed one anything, as its worker may have died while telling it.
 ENDINGS = {"COMPLETE": ("completed",), "PRUNED": ("pruned", "diverged", "infeasible")}
@@ -56,6 +57,11 @@ class Trial:
     def retriable(self) -> bool:
         """Whether it failed because a run failed, so that `--retry failed` may help."""
         return self.state == "failed" and not (self.digest or "").startswith(UNMEASURED)
+
+
+def trial_label(number: int) -> str:
+    """The name of a trial as a variant in a plan."""
+    return f"trial {number}"
 
 
 def trial_of(study: Study, frozen: optuna.trial.FrozenTrial) -> Trial:

@@ -239,6 +239,10 @@ class Paths:
         """The folder of the report of the plan `name`."""
         return self.reports / safe_name(name)
 
+    def export(self, name: str) -> Path:
+        """The folder of the exports of the plan, search or run `name`, one folder per kind."""
+        return self.root / "exports" / safe_name(name)
+
     def run(self, run_id: str) -> RunPaths:
         """The files of the run `run_id`."""
         if not RUN_ID.fullmatch(run_id):

@@ -22,7 +22,7 @@ from harness.store.trial_runs import memberships, steps_of_trials
 KNOWN = frozenset(
     {
         *("README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"),
-        *("environments", "ledger"),
+        *("environments", "ledger", "exports"),
     }
 )
 

@@ -143,4 +143,7 @@ def scalar_of(value: Any) -> float | None:
         array = make_ndarray(value.tensor)
     except (TypeError, ValueError):
         return None
-    return float(array.reshape(())) if array.size == 1 and array.dtype.kind in "fiu" else None
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        return None
+    exact = value.tensor.double_val
+    return float(exact[0] if len(exact) == 1 else array.reshape(()))  # `harness export` has all bits beside those of 32

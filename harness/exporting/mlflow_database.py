@@ -1,0 +1,167 @@
+"""ExportGroups -> mlflow.db, written by MLflow's own client: an experiment per group, a run per run.
+
+SQLite is MLflow's default store; its folder of files (mlruns) is in maintenance mode, and current versions refuse it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.errors import DeviceError
+from harness.exporting.about import RESULT, about, verdict_sentences
+from harness.exporting.groups import POSITIONS, ExportGroup, ExportRun
+from harness.exporting.times import seconds_of, times_of
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+T = TypeVar("T")
+DATABASE = "mlflow.db"
+NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"  # tags that MLflow's pages show
+KIND = "mlflow.experimentKind"  # whether its pages are those for training or for language models
+INVALID = re.compile(r"[^/\w.\- :]")  # in names of metrics and parameters
+LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG = 250, 6000, 5000  # characters
+MOST_METRICS, MOST_PARAMS = 1000, 100  # of one call
+STATES = {"completed": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}  # others: RUNNING
+
+
+def require_mlflow() -> None:
+    """Raises DeviceError if MLflow's client is not installed."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise DeviceError("--to mlflow: MLflow's client is not installed; use: pip install 'ablation-harness[mlflow]'")
+
+
+def write_mlflow(groups: Sequence[ExportGroup], folder: Path, place: Path) -> None:
+    """Write mlflow.db to `folder`; artifacts that somebody adds later go below `place`. Raises StoreError."""
+    with _quiet():
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).absolute()}")
+        for group in groups:
+            artifacts = (place / "artifacts" / re.sub(r"[^\w.@+-]", "_", group.name)).absolute().as_uri()
+            experiment = client.create_experiment(group.name, artifact_location=artifacts, tags=_experiment_tags(group))
+            names = _valid_names(group)
+            for run in group.runs:
+                _write_run(client, experiment, group, run, names)
+
+
+def _write_run(client: MlflowClient, experiment: str, group: ExportGroup, run: ExportRun, names: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric, Param
+
+    rows, origin = group.rows(run), group.origin(run)
+    times = times_of(rows, origin, run.record.ended_at)
+    began = seconds_of(origin.started if origin else None) or (times[0] if times else 0.0)
+    ended = seconds_of(run.record.ended_at) or (times[-1] if times else began)
+    tags = _tags(group, run)
+    code = None if origin is None else (origin.program or origin.code).commit
+    tags |= {"host": origin.host, "device": origin.device} if origin else {}
+    tags |= {COMMIT: code} if code else {}
+    made = client.create_run(experiment, start_time=_milliseconds(began), tags=_cut(tags), run_name=run.path)
+    metrics = [
+        Metric(names[name], float(value), _milliseconds(time), int(row["epoch"]))
+        for row, time in zip(rows, times, strict=True)
+        for name, value in row.items()
+        if name not in POSITIONS
+    ]
+    last = int(rows[-1]["epoch"]) if rows else 0
+    results = {name: value for name, value in group.results(run).items() if name in group.apart}
+    metrics += [Metric(names[f"{RESULT}{name}"], float(value), _milliseconds(ended), last) for name, value in results.items()]
+    params = [Param(names[f"param {name}"], str(value)[:LONGEST_PARAM]) for name, value in run.settings.items()]
+    for part in _parts(params, MOST_PARAMS):
+        client.log_batch(made.info.run_id, params=part)
+    for batch in _parts(metrics, MOST_METRICS):
+        client.log_batch(made.info.run_id, metrics=batch)
+    if run.state != "running":
+        client.set_terminated(made.info.run_id, STATES[run.state], _milliseconds(ended))
+
+
+def _tags(group: ExportGroup, run: ExportRun) -> dict[str, str]:
+    tags = {
+        "variant": run.variant,
+        "seed": run.seed,
+        "plan": group.name,
+        "run_id": run.id,
+        "state": run.state,
+        "counts_as": group.counts_as,
+        "task": run.task,
+        "look": run.look,
+        "trial": run.trial,
+        "reason": run.record.reason,
+        "error": run.record.error,
+    }
+    return {name: str(value) for name, value in tags.items() if value is not None}
+
+
+def _experiment_tags(group: ExportGroup) -> dict[str, str]:
+    """What MLflow shows above the runs, and each verdict."""
+    tags = {
+        NOTE: about(group),
+        KIND: "custom_model_development",
+        "plan": group.name,
+        "counts_as": group.counts_as,
+        "question": group.question,
+        "source": group.source,
+    }
+    tags |= {f"verdict.{number}": text for number, text in enumerate(verdict_sentences(group), start=1)}
+    if group.report is not None:
+        plan = group.report.plan
+        tags |= {"baseline": plan.baseline, "alpha": str(plan.alpha)}
+        tags |= {"margin": str(plan.margin)} if plan.margin is not None else {}
+    return _cut({name: text for name, text in tags.items() if text})
+
+
+def _valid_names(group: ExportGroup) -> dict[str, str]:
+    """Names of numbers, of results apart from curves and of settings -> names that MLflow accepts, each another one."""
+    rows = dict.fromkeys(name for run in group.runs for row in group.rows(run) for name in row if name not in POSITIONS)
+    results = dict.fromkeys(f"{RESULT}{name}" for name in group.numbers if name in group.apart)
+    settings = dict.fromkeys(name for run in group.runs for name in run.settings)
+    found: dict[str, str] = {}
+    for prefix, names in (("", (*rows, *results)), ("param ", settings)):
+        taken: set[str] = set()
+        for name in names:
+            valid = INVALID.sub("_", re.sub(r"(^|/)(?=/|\.{1,2}(/|$)|$)", r"\1_", name))[: LONGEST_NAME - 8]
+            place, unique = 2, valid
+            while unique in taken:
+                place, unique = place + 1, f"{valid}_{place}"
+            taken.add(unique)
+            found[f"{prefix}{name}"] = unique
+    return found
+
+
+def _cut(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 1]}…" for name, text in tags.items()}
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (values[begin : begin + size] for begin in range(0, len(values), size))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No usage statistics to MLflow's makers, no log of how tables are made, no warnings of its libraries."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when it is imported
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("mlflow.tracking")  # sets the levels of its loggers
+        loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.store.db.utils", "alembic")]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
