@@ -68,6 +68,7 @@ def sync(
     from harness.store.records import Store
     from harness.terminal import shell
     from harness.tracking.deliver import list_deliveries
+    from harness.tracking.report_run import alerts_left
     from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
@@ -80,12 +81,16 @@ def sync(
     run_ids, plans = chosen(store, names or [])
     parcels = list_deliveries(store, run_ids, uploads)
     reported = [plan for plan in plans if "report" in uploads]
-    reports = [plan.name for plan in reported if atomic.is_folder(store.paths.report(plan.name))]
+    written = [plan for plan in reported if atomic.is_folder(store.paths.report(plan.name))]
+    reports = [plan for plan in written if is_new(store, plan)]
     lacking = [f"{parcel.run_id}: no {kind} ({REASONS[kind]})" for parcel in parcels for kind in parcel.lacking]
-    lacking += [
-        f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan.name not in reports
-    ]
-    document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports, "lacking": lacking}
+    lacking += [f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan not in written]
+    document: dict[str, Any] = {
+        "runs": [asdict(parcel) for parcel in parcels],
+        "reports": [plan.name for plan in reports],
+        "lacking": lacking,
+    }
+    document["alerts"] = alerts_left(store.paths, plans)
     if workspace:
         document["workspaces"] = [layout_of(store, plan) for plan in plans]
     for line in lacking:
@@ -97,7 +102,12 @@ def sync(
     if workspace and not installed():
         raise InputError("--workspace: wandb-workspaces is not installed; install it: python -m pip install wandb-workspaces")
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
-    wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
+    wanted = {
+        "runs": waiting,
+        "reports": [{"name": plan.name, "differences": differences_of(store, plan)} for plan in reports],
+        "alerts": document["alerts"],
+        "workspaces": document.get("workspaces", []),
+    }
     if not any(wanted.values()) and not as_json:
         shell.show(f"{'all existing data' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
     uploaded, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
@@ -236,8 +246,11 @@ def _refuse_two(log: IO[bytes], path: Path) -> None:
 
 
 def _outcome(result: dict[str, Any]) -> str:
-    what = result.get("run") or next(f"{kind} {result[kind]}" for kind in ("report", "workspace") if kind in result)
-    return f"{what}  uploaded  {result['url'] or ''}" if result["delivered"] else f"{what}  not uploaded: {result['error']}"
+    what = result.get("run") or next(f"{kind} {result[kind]}" for kind in ("report", "alert", "workspace") if kind in result)
+    if not result["delivered"]:
+        return f"{what}  not uploaded: {result['error']}"
+    lines = [f"{what}  uploaded  {result['url'] or ''}".rstrip(), *(f"  {note}" for note in result.get("notes", ()))]
+    return "\n".join(lines)
 
 
 def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: bool) -> None:
@@ -250,14 +263,37 @@ def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: boo
         if parcel.state == "waiting":
             uploads = f", {', '.join(parcel.uploads)}" if parcel.uploads else ""
             shell.show(f"{parcel.run_id}  waiting  {parcel.rows} epochs{uploads}")
-    for name in document["reports"]:
-        shell.show(f"report {name}  waiting")
+    for kind in ("report", "alert"):
+        for name in document[f"{kind}s"]:
+            shell.show(f"{kind} {name}  waiting")
     shell.show(_counted(parcels))
 
 
 def _counted(parcels: Sequence[RunDelivery]) -> str:
     states = [parcel.state for parcel in parcels]
     return f"{states.count('delivered')} uploaded, {states.count('waiting')} waiting, {states.count('training')} training"
+
+
+def is_new(store: Store, plan: Plan) -> bool:
+    """Whether the report of `plan` differs from the one that was uploaded. Raises StoreError."""
+    from harness.tracking import delivery
+
+    known = delivery.load_plan(store.paths, plan.name)
+    return known is None or known.report != delivery.folder_digest(store.paths.report(plan.name))
+
+
+def differences_of(store: Store, plan: Plan) -> dict[str, Any] | None:
+    """The differences that the report of `plan` shows; None: its results only choose, or cannot be read, which is printed."""
+    from harness.errors import HarnessError
+    from harness.reporting.pages import gather
+    from harness.reporting.tables.paired import differences
+    from harness.terminal import shell
+
+    try:
+        return differences(gather(store, plan, predictions=False)) if plan.selection is None else None
+    except HarnessError as error:
+        shell.say(f"report {plan.name}: no chart of differences: {error}")
+        return None
 
 
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:

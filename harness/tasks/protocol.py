@@ -11,12 +11,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
 from harness.tasks.environment import Observed
 from harness.tasks.resources import NOTHING, Resources
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Number = int | float
 Accelerator = Literal["cpu", "cuda"]
@@ -95,6 +99,14 @@ class Part:
     multiply_adds: int
     beside: bool = False  # has the input of the first of its siblings; added to the output of the last
     parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What people see of test cases: the names of the labels, and the images uint8 [case, height, width, 3] if there are any."""
+
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8] | None = None
 
 
 class TrainingFailed(Exception):
@@ -216,6 +228,13 @@ class Task(Protocol):
     def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
         """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""
         return ()
+
+    def examples(self, config: Any, cases: Sequence[int]) -> Examples | None:  # noqa: ARG002 - unused by default
+        """The test cases at these places of the arrays of `predictions`, for people to look at; None: there is nothing to show.
+
+        Downloads nothing: images of data that is not on this machine are left out. Raises DataError if the data is damaged.
+        """
+        return None
 
     @property
     def has_outline(self) -> bool:
