@@ -301,11 +301,15 @@ def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     from harness.experiment.plan import task_of
     from harness.reporting.pages import gather
     from harness.reporting.pages.markdown import verdicts
+    from harness.tracking import delivery
     from harness.tracking.workspace import layout
 
     report = gather(store, plan)
     curves = [name for name in task_of(plan).metrics if name in report.metrics]
-    return layout(plan, report.metrics, curves, verdicts(report))
+    known = delivery.load_plan(store.paths, plan.name)
+    sent = {kind for run in plan.runs if (one := delivery.load(store.paths, run.id)) is not None for kind in one.uploaded}
+    tables = [name for name in ("predictions",) if name in sent]
+    return layout(plan, report.metrics, curves, verdicts(report), known.figures if known else (), tables)
 
 
 main = main_of(sync)

@@ -41,6 +41,7 @@ class PlanDelivery(BaseModel):
     schema_version: Literal[1] = Field(1, alias="schema")
     alerted: str | None = None  # `Alert.about` of the last alert about its verdicts
     report: str | None = None  # `folder_digest` of the report that was uploaded
+    figures: tuple[str, ...] = ()  # the names of its figures in W&B
 
 
 def wandb_id(run_id: str, delivery: Delivery) -> str:

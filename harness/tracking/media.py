@@ -72,9 +72,9 @@ def chart_of_differences(rows: Sequence[Sequence[Any]], title: str, axis: str, p
     if preset is None:
         means = list({row[0]: (row[0], row[4]) for row in rows}.values())
         bars = wandb.Table(columns=["variant", axis], data=[list(each) for each in means])
-        return {"paired differences": table, "mean differences": wandb.plot.bar(bars, "variant", axis, title=title)}
+        return {"paired_differences": table, "mean_differences": wandb.plot.bar(bars, "variant", axis, title=title)}
     fields = {name: name for name in DIFFERENCE_COLUMNS}
-    return {"paired differences": wandb.plot_table(preset, table, fields, {"title": title, "axis": axis})}
+    return {"paired_differences": wandb.plot_table(preset, table, fields, {"title": title, "axis": axis})}
 
 
 def preset_of_differences(entity: str) -> str:

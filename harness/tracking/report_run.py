@@ -71,10 +71,11 @@ class ReportRuns:
             digest, page = delivery.folder_digest(folder), report_page(plan)
             opened = self.client.open(page, online=True)
             opened.upload(page.id, "report", [folder], {"plan": plan.name, "sha256": digest})
-            opened.log({**figures(folder / FIGURES), **self._charts(opened, differences, notes)})
+            images = figures(folder / FIGURES)
+            opened.log({**images, **self._charts(opened, differences, notes)})
             opened.finish(COMPLETED)
             self._confirm(opened)
-            self._save(plan, self._known(plan), report=digest)
+            self._save(plan, self._known(plan), report=digest, figures=tuple(images))
         except (UnreachableError, StoreError, OSError) as error:
             return {"report": plan.name, "delivered": False, "error": str(error)}
         return {"report": plan.name, "delivered": True, "url": opened.url, "notes": notes}
