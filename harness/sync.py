@@ -157,14 +157,16 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
 
 def refuse_unless_online() -> None:
-    """Raises InputError when runs cannot be uploaded, with the reason."""
+    """Raises InputError when runs cannot be uploaded, with the reason, and for a setting that the upload would refuse."""
     from harness.errors import InputError
+    from harness.tracking import alerts
     from harness.tracking.login import choose, home_folder
 
     choice = choose("auto", os.environ, home_folder())
     if choice.kind != "online":
         advice = "run `wandb login` or set WANDB_API_KEY, with WANDB_MODE=online or unset"
         raise InputError(f"harness sync: {choice.why}; {advice}")
+    alerts.chosen(os.environ)
 
 
 def _delivered(

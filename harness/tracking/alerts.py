@@ -43,8 +43,8 @@ def chosen(environment: Mapping[str, str]) -> frozenset[str]:
 
 
 def of_result(name: str, group: str, result: Result, about: str) -> Alert | None:
-    """The alert about a run `name` that failed or diverged in the last day; None: nothing to report."""
-    if result.state == "completed" or not _is_recent(result.ended):
+    """The alert about a run `name` that failed or diverged in the last day; None: nothing to report, or its step reports it."""
+    if result.state == "completed" or result.failed_step is not None or not _is_recent(result.ended):
         return None
     text = f"{group}: {name} {result.state}"
     text += f" ({result.reason})" if result.reason else ""

@@ -54,7 +54,7 @@ def table_of_predictions(found: PredictionTable) -> Any:
         pictures = [wandb.Image(image) for image in found.images]
         for place, row in enumerate(rows):
             row.insert(1, pictures[place] if place < len(pictures) else None)
-    return wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+    return wandb.Table(columns=columns, data=rows)
 
 
 def figures(folder: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def chart_of_differences(rows: Sequence[Sequence[Any]], title: str, axis: str, p
     """The paired differences as a table, and as the chart `preset`; None: W&B's own bars of the means, without intervals."""
     import wandb
 
-    table = wandb.Table(columns=list(DIFFERENCE_COLUMNS), data=[list(row) for row in rows])
+    table = wandb.Table(columns=list(DIFFERENCE_COLUMNS), data=list(without_secrets(rows)))
     if preset is None:
         means = list({row[0]: (row[0], row[4]) for row in rows}.values())
         bars = wandb.Table(columns=["variant", axis], data=[list(each) for each in means])

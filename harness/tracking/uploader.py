@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, StoreError
-from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.holder import Holder
@@ -27,13 +26,12 @@ from harness.store.trial_runs import memberships, steps_of_trials
 from harness.tracking import alerts, delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
+from harness.tracking.known_plans import KnownPlans, Stamp, stamp_of
 from harness.tracking.locks import RunLocks
 from harness.tracking.media import table_of_predictions
 from harness.tracking.page import Page, final_update, page
 from harness.tracking.prediction_table import prediction_table
 from harness.tracking.run_log import log_text
-
-Stamp = tuple[int, int]
 
 
 @dataclass
@@ -67,7 +65,8 @@ class Uploader:
         self._offline_until = -1.0
         self._watch = Watch(Timing(), Holder.here())
         self._locks, self._alerts = RunLocks(store.paths), alerts.chosen(os.environ)
-        self._plans = _Plans(store)
+        self._reported: set[tuple[str, str, str]] = set()  # group, variant and state of the alerts
+        self._plans = KnownPlans(store)
         self._open: dict[str, Opened] = {}
         self._to_link: dict[str, str] = {}
 
@@ -129,9 +128,9 @@ class Uploader:
             if opened is None:  # not opened, or trained again and the new page not opened
                 return False
             result = self.store.result(run_id)
-            known = self._with_log_and_alert(opened, result)
+            sent = self._with_alert(opened, result, self._with_log(opened))
             opened.run.finish(final_update(result))
-            return opened.run.online and self._confirmed(replace(opened, known=known))
+            return opened.run.online and self._confirmed(opened, sent)
         except UnreachableError as error:
             self.say(f"{run_id}: {error}; `harness sync` delivers the rest")
             self._offline_until = time.monotonic() + self.limits.offline_for_s
@@ -198,7 +197,7 @@ class Uploader:
     def _send(self, opened: Opened) -> None:
         paths = self.store.paths.run(opened.run_id)
         try:
-            stamp = _stamp(paths.metrics)
+            stamp = stamp_of(paths.metrics)
             if stamp is not None and stamp == opened.stamp:
                 return
             rows = read_rows(paths.metrics)
@@ -229,28 +228,38 @@ class Uploader:
             self.say(f"{opened.run_id}: {error}")
         self._begin(opened.run_id, opened.run.online, opened.hardware)
 
-    def _with_log_and_alert(self, opened: Opened, result: Result | None) -> Delivery:
-        """Send the log and an alert about the result, if they are new; what is delivered once W&B has confirmed the run."""
-        paths, known = self.store.paths.run(opened.run_id), opened.known
+    def _with_log(self, opened: Opened) -> Delivery:
+        """Send the log if it is new; what is delivered once W&B has confirmed the run."""
+        path, known = self.store.paths.run(opened.run_id).log, opened.known
         try:
-            text = log_text(paths.log)
+            text = log_text(path)
             digest = hashlib.sha256((text or "").encode()).hexdigest()
             if text is not None and known.uploaded.get("log") != digest:
-                opened.run.save_text(paths.log.name, text)
-                known = _changed(known, uploaded={**known.uploaded, "log": digest})
+                opened.run.save_text(path.name, text)
+                return _changed(known, uploaded={**known.uploaded, "log": digest})
         except (UnreachableError, StoreError, OSError) as error:
             self.say(f"{opened.run_id}: no log: {error}")
-        if result is None or not opened.run.online or "failures" not in self._alerts:
-            return known
-        about = atomic.digest(paths.result)
-        alert = alerts.of_result(opened.page.name, opened.page.group, result, about)
-        if alert is not None and known.alerted != about:
-            opened.run.alert(alert)
-            known = _changed(known, alerted=about)
         return known
 
-    def _confirmed(self, opened: Opened) -> bool:
-        """Ask W&B what it has: wandb finishes without an error even if the key was rejected meanwhile."""
+    def _with_alert(self, opened: Opened, result: Result | None, known: Delivery) -> Delivery:
+        """Send an alert about a new result, but for the same of a variant only once; see `_with_log`."""
+        if result is None or not opened.run.online or "failures" not in self._alerts:
+            return known
+        page, about = opened.page, atomic.digest(self.store.paths.run(opened.run_id).result)
+        alert = alerts.of_result(page.name, page.group, result, about)
+        if alert is None or known.alerted == about:
+            return known
+        same = (page.group, page.job_type, result.state)
+        if same not in self._reported:
+            opened.run.alert(alert)
+            self._reported.add(same)
+        return _changed(known, alerted=about)
+
+    def _confirmed(self, opened: Opened, sent: Delivery) -> bool:
+        """Ask W&B what it has: wandb finishes without an error even if the key was rejected meanwhile.
+
+        `sent`: what is delivered if W&B has all rows.
+        """
         run_id, paths = opened.run_id, self.store.paths.run(opened.run_id)
         stored = 0
         for pause_s in self.limits.confirm_after_s:
@@ -260,7 +269,8 @@ class Uploader:
                 break
         sums = atomic.digest(paths.result) if atomic.exists(paths.result) else None
         complete = stored >= len(opened.sent)
-        delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=stored, ending=sums if complete else None))
+        known = _changed(sent, ending=sums) if complete else _changed(opened.known, ending=None)
+        delivery.save(self.store.paths, run_id, _changed(known, confirmed=stored))
         if complete and sums is not None:
             self.client.mark_delivered(run_id)
             if opened.run.url is not None:
@@ -278,22 +288,6 @@ class Uploader:
             del self._to_link[run_id]
 
 
-class _Plans:
-    """The readable plans of a results folder, cached until a file changes."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._stamps: Sequence[tuple[str, Stamp | None]] | None = None
-        self._plans: list[Plan] = []
-
-    def load(self) -> list[Plan]:
-        """Read the plans if a file has changed."""
-        stamps = [(path.name, _stamp(path)) for path in atomic.matches(self._store.paths.plans, "*.json")]
-        if stamps != self._stamps:
-            self._stamps, self._plans = stamps, self._store.load_plans()[0]
-        return self._plans
-
-
 def read_provenance(path: Path) -> Provenance | None:
     """None: no file. Raises StoreError."""
     try:
@@ -304,10 +298,3 @@ def read_provenance(path: Path) -> Provenance | None:
 
 def _changed(known: Delivery, **changes: Any) -> Delivery:
     return Delivery.model_validate({**dict(known), **changes})
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Changes with the file, which is always replaced, never modified."""
-    if (status := atomic.status(path)) is None:
-        return None
-    return status.st_mtime_ns, status.st_ino

@@ -44,6 +44,7 @@ def test_only_recent_failures_and_divergence_are_reported() -> None:
     assert alerts.of_result("new · 3", "toys", result("completed"), "digest") is None
     assert alerts.of_result("new · 3", "toys", result("failed", OLD), "digest") is None
     assert alerts.of_result("new · 3", "toys", result("failed", None), "digest") is None
+    assert alerts.of_result("new · 3", "toys", result("failed", failed_step="0" * 12), "digest") is None
 
 
 def test_an_alert_is_within_the_limits_of_wandb_and_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

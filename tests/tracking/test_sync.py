@@ -187,6 +187,17 @@ def test_bad_words_are_refused(store: Store, words: tuple[str, ...], message: st
     assert message in err
 
 
+def test_a_failure_that_an_outage_hid_sends_one_alert(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"bad": {"fail_at": 3}})
+    train(store, plan)
+    show(store, plan, kind="offline")
+    with Server() as server:
+        for _ in range(2):
+            assert sync(store, **server.environment())[0] == EXIT_OK
+        assert [alert["title"] for alert in server.alerts] == ["bad · 0 failed"]
+        assert server.calls.count("NotifyScriptableRunAlert") == 1
+
+
 @pytest.mark.usefixtures("plan")
 def test_one_sync_at_a_time(store: Store) -> None:
     with (store.paths.wandb / "sync.log").open("ab") as log, Server() as server:
