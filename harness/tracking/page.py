@@ -25,6 +25,7 @@ USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
 TOKEN = re.compile(
     r"\b(?:gh[opsu]_\w{30,}|github_pat_\w{30,}|hf_[A-Za-z0-9]{30,}|sk-[\w-]{30,}|xox[abp]-[\w-]{20,}|AKIA[A-Z0-9]{16}|wandb_v1_\w{20,})"
 )
+REPORT_ID = re.compile(r"report-[0-9a-f]{12}")  # of the run of a plan's report, which trained nothing
 STEP = "step"  # job type and tag of a step that runs share
 SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 

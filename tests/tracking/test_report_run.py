@@ -16,6 +16,7 @@ from harness.errors import EXIT_BAD_INPUT, EXIT_OK
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tracking.media import DIFFERENCE_COLUMNS, DIFFERENCES
+from harness.tracking.page import REPORT_ID
 from harness.tracking.report_run import report_page
 
 pytestmark = pytest.mark.slow
@@ -56,6 +57,7 @@ def test_the_verdicts_of_a_plan_send_one_alert(run: Any, store: Store) -> None:
         assert alerts_of(server) == [("toys: 1 supported", "INFO")]
         (alert,) = server.alerts
         page = report_page(plan)
+        assert REPORT_ID.fullmatch(page.id)
         assert (alert["runName"], server.runs[page.id].told["groupName"]) == (page.id, "toys")
         assert alert["text"].splitlines()[0] == "toys at 3 seeds: Which toy walks best?"
         server.alerts.clear()  # or the server itself would drop a second one
