@@ -68,6 +68,7 @@ def sync(
     from harness.store.records import Store
     from harness.terminal import shell
     from harness.tracking.deliver import list_deliveries
+    from harness.tracking.report_run import alerts_left
     from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
@@ -80,12 +81,16 @@ def sync(
     run_ids, plans = chosen(store, names or [])
     parcels = list_deliveries(store, run_ids, uploads)
     reported = [plan for plan in plans if "report" in uploads]
-    reports = [plan.name for plan in reported if atomic.is_folder(store.paths.report(plan.name))]
+    written = [plan for plan in reported if atomic.is_folder(store.paths.report(plan.name))]
+    reports = [plan for plan in written if is_new(store, plan)]
     lacking = [f"{parcel.run_id}: no {kind} ({REASONS[kind]})" for parcel in parcels for kind in parcel.lacking]
-    lacking += [
-        f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan.name not in reports
-    ]
-    document: dict[str, Any] = {"runs": [asdict(parcel) for parcel in parcels], "reports": reports, "lacking": lacking}
+    lacking += [f"report {plan.name}: not written yet" for plan in reported if plan.selection is None and plan not in written]
+    document: dict[str, Any] = {
+        "runs": [asdict(parcel) for parcel in parcels],
+        "reports": [plan.name for plan in reports],
+        "lacking": lacking,
+    }
+    document["alerts"] = alerts_left(store.paths, plans)
     if workspace:
         document["workspaces"] = [layout_of(store, plan) for plan in plans]
     for line in lacking:
@@ -97,7 +102,12 @@ def sync(
     if workspace and not installed():
         raise InputError("--workspace: wandb-workspaces is not installed; install it: python -m pip install wandb-workspaces")
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
-    wanted = {"runs": waiting, "reports": reports, "workspaces": document.get("workspaces", [])}
+    wanted = {
+        "runs": waiting,
+        "reports": [{"name": plan.name, "differences": differences_of(store, plan)} for plan in reports],
+        "alerts": document["alerts"],
+        "workspaces": document.get("workspaces", []),
+    }
     if not any(wanted.values()) and not as_json:
         shell.show(f"{'all existing data' if lacking else 'everything'} is uploaded: {_counted(parcels)}")
     uploaded, in_time = _delivered(store, wanted, seconds, quiet=as_json) if any(wanted.values()) else ([], True)
@@ -147,14 +157,16 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
 
 
 def refuse_unless_online() -> None:
-    """Raises InputError when runs cannot be uploaded, with the reason."""
+    """Raises InputError when runs cannot be uploaded, with the reason, and for a setting that the upload would refuse."""
     from harness.errors import InputError
+    from harness.tracking import alerts
     from harness.tracking.login import choose, home_folder
 
     choice = choose("auto", os.environ, home_folder())
     if choice.kind != "online":
         advice = "run `wandb login` or set WANDB_API_KEY, with WANDB_MODE=online or unset"
         raise InputError(f"harness sync: {choice.why}; {advice}")
+    alerts.chosen(os.environ)
 
 
 def _delivered(
@@ -236,8 +248,11 @@ def _refuse_two(log: IO[bytes], path: Path) -> None:
 
 
 def _outcome(result: dict[str, Any]) -> str:
-    what = result.get("run") or next(f"{kind} {result[kind]}" for kind in ("report", "workspace") if kind in result)
-    return f"{what}  uploaded  {result['url'] or ''}" if result["delivered"] else f"{what}  not uploaded: {result['error']}"
+    what = result.get("run") or next(f"{kind} {result[kind]}" for kind in ("report", "alert", "workspace") if kind in result)
+    if not result["delivered"]:
+        return f"{what}  not uploaded: {result['error']}"
+    lines = [f"{what}  uploaded  {result['url'] or ''}".rstrip(), *(f"  {note}" for note in result.get("notes", ()))]
+    return "\n".join(lines)
 
 
 def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: bool) -> None:
@@ -250,8 +265,9 @@ def _show(document: dict[str, Any], parcels: Sequence[RunDelivery], as_json: boo
         if parcel.state == "waiting":
             uploads = f", {', '.join(parcel.uploads)}" if parcel.uploads else ""
             shell.show(f"{parcel.run_id}  waiting  {parcel.rows} epochs{uploads}")
-    for name in document["reports"]:
-        shell.show(f"report {name}  waiting")
+    for kind in ("report", "alert"):
+        for name in document[f"{kind}s"]:
+            shell.show(f"{kind} {name}  waiting")
     shell.show(_counted(parcels))
 
 
@@ -260,16 +276,42 @@ def _counted(parcels: Sequence[RunDelivery]) -> str:
     return f"{states.count('delivered')} uploaded, {states.count('waiting')} waiting, {states.count('training')} training"
 
 
+def is_new(store: Store, plan: Plan) -> bool:
+    """Whether the report of `plan` differs from the one that was uploaded. Raises StoreError."""
+    from harness.tracking import delivery
+
+    known = delivery.load_plan(store.paths, plan.name)
+    return known is None or known.report != delivery.folder_digest(store.paths.report(plan.name))
+
+
+def differences_of(store: Store, plan: Plan) -> dict[str, Any] | None:
+    """The differences that the report of `plan` shows; None: its results only choose, or cannot be read, which is printed."""
+    from harness.errors import HarnessError
+    from harness.reporting.pages import gather
+    from harness.reporting.tables.paired import differences
+    from harness.terminal import shell
+
+    try:
+        return differences(gather(store, plan, predictions=False)) if plan.selection is None else None
+    except HarnessError as error:
+        shell.say(f"report {plan.name}: no chart of differences: {error}")
+        return None
+
+
 def layout_of(store: Store, plan: Plan) -> dict[str, Any]:
     """The layout of a plan's workspace, with its verdicts so far."""
     from harness.experiment.plan import task_of
     from harness.reporting.pages import gather
     from harness.reporting.pages.markdown import verdicts
+    from harness.tracking import delivery
     from harness.tracking.workspace import layout
 
     report = gather(store, plan)
     curves = [name for name in task_of(plan).metrics if name in report.metrics]
-    return layout(plan, report.metrics, curves, verdicts(report))
+    known = delivery.load_plan(store.paths, plan.name)
+    sent = {kind for run in plan.runs if (one := delivery.load(store.paths, run.id)) is not None for kind in one.uploaded}
+    tables = [name for name in ("predictions",) if name in sent]
+    return layout(plan, report.metrics, curves, verdicts(report), known.figures if known else (), tables)
 
 
 main = main_of(sync)

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.existing.table import flat
 from harness.tracking.client import UnreachableError, time_limit, wandb_errors
+from harness.tracking.page import REPORT_ID
 
 PAGE = 100  # runs per request
 TIMEOUT_S = 30  # of a request, as wandb counts it
@@ -22,7 +23,10 @@ CONFIG, SUMMARY = "config.", "summary."
 
 
 def runs(path: str, limit_s: float) -> Iterator[dict[str, Any]]:
-    """Each run of the project at `path`, oldest first; `limit_s` is the time limit of a request. Raises UnreachableError."""
+    """Each run of the project at `path` that is not a report's, oldest first. Raises UnreachableError.
+
+    `limit_s` is the time limit of a request.
+    """
     os.environ.setdefault("WANDB_SILENT", "true")
     with wandb_errors():
         import wandb
@@ -34,7 +38,8 @@ def runs(path: str, limit_s: float) -> Iterator[dict[str, Any]]:
                 run = next(found, None)
             if run is None:
                 return
-            yield {"state": str(run.state), "name": str(run.name), "row": _row(run)}
+            if not REPORT_ID.fullmatch(str(run.id)):
+                yield {"state": str(run.state), "name": str(run.name), "row": _row(run)}
 
 
 def _row(run: Any) -> dict[str, Any]:

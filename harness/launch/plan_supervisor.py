@@ -14,7 +14,8 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_view import PlanView
-from harness.execution.schedule import Schedule, has_interim_looks
+from harness.execution.recording import record_looks
+from harness.execution.schedule import Schedule, has_interim_looks, judge_records
 from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.steps import known_steps
@@ -22,6 +23,7 @@ from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
 from harness.reporting.pages import write_report
+from harness.store.cases import CaseFiles
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch
 from harness.store.notices import Notices
@@ -94,7 +96,7 @@ class PlanRuns:
         self.schedule = Schedule(plan, lambda: levels_for(store, plan))
         self.target, self.accelerator = plan_target(store, plan), plan.accelerator
         self.has_report = plan.selection is None
-        self._store, self._ids, self._horizon = store, [run.id for run in plan.runs], sys.maxsize
+        self._store, self._plan, self._ids, self._horizon = store, plan, [run.id for run in plan.runs], sys.maxsize
         here = Holder.here()
         self._view = PlanView(store, plan, Watch(Timing(), here), Notices(store.paths, plan.name, here.machine))
         self._turn = 0  # which of the running runs was read last
@@ -116,6 +118,12 @@ class PlanRuns:
     def finished(self, records: Records) -> int:
         """See `Work`."""
         return finished(records)
+
+    def conclude(self, records: Records) -> None:
+        """See `Work`: the look that the results have reached."""
+        if self.has_report:
+            judged = judge_records(self._plan, records, levels_for(self._store, self._plan), CaseFiles(self._store))
+            record_looks(self._store, self._plan, records, judged)
 
     def needs_workers(self, records: Records, workers: Workers) -> bool:
         """After the results of a look have requested more runs, while a worker is alive."""

@@ -139,6 +139,9 @@ class StudyTrials:
         lost = is_fruitless(self.study, trials) or any(trial.state == "failed" for trial in counted(trials))
         return exit_code(workers, left=not met, failed=met and lost)
 
+    def conclude(self, _trials: Sequence[Trial]) -> None:
+        """See `Work`: nothing, the plans that follow are judged."""
+
     def needs_workers(self, _trials: Sequence[Trial], workers: Workers) -> bool:
         """After all have left although a trial was given back or the target is not met.
 

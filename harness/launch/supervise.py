@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from harness.common import patience
-from harness.errors import StoreError
+from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
@@ -41,6 +41,9 @@ class Work(Protocol[State]):
 
     def finished(self, state: State, /) -> int:
         """Number of finished runs or trials: the report is rewritten when it changes."""
+
+    def conclude(self, state: State, /) -> None:
+        """Record what the results decide, before the mirror is closed, which reports it. Raises HarnessError."""
 
     def needs_workers(self, state: State, workers: Workers, /) -> bool:
         """Whether workers that left for lack of work are needed again."""
@@ -82,6 +85,9 @@ def supervise(
             view.stopping()
         state = work.read_whole()
         view.update(state)
+        if mirror.process is not None:
+            with suppress(HarnessError):  # the report meets the same error, and says so
+                work.conclude(state)
     return state, pool
 
 

@@ -188,6 +188,10 @@ class Paths:
         """What was uploaded to W&B for a run."""
         return self.wandb / "runs" / f"{self.run(run_id).folder.name}.json"
 
+    def plan_delivery(self, name: str) -> Path:
+        """What was uploaded to W&B for a plan."""
+        return self.wandb / "plans" / f"{safe_name(name)}.json"
+
     @property
     def tracking_sessions(self) -> Path:
         """The commands that currently mirror their runs in W&B, one file each."""

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -19,6 +19,10 @@ from harness.common.optional_packages import lacking
 from harness.errors import PackageError
 from harness.tasks.environment import Observed
 from harness.tasks.resources import NOTHING, Resources
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Number = int | float
 Accelerator = Literal["cpu", "cuda"]
@@ -97,6 +101,14 @@ class Part:
     multiply_adds: int
     beside: bool = False  # has the input of the first of its siblings; added to the output of the last
     parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What people see of test cases: the names of the labels, and the images uint8 [case, height, width, 3] if there are any."""
+
+    classes: tuple[str, ...]
+    images: NDArray[np.uint8] | None = None
 
 
 class TrainingFailed(Exception):
@@ -225,6 +237,13 @@ class Task(Protocol):
     def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
         """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""
         return ()
+
+    def examples(self, config: Any, cases: Sequence[int]) -> Examples | None:  # noqa: ARG002 - unused by default
+        """The test cases at these places of the arrays of `predictions`, for people to look at; None: there is nothing to show.
+
+        Downloads nothing: images of data that is not on this machine are left out. Raises DataError if the data is damaged.
+        """
+        return None
 
     @property
     def has_outline(self) -> bool:

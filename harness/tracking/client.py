@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.store.paths import Paths
+from harness.tracking.alerts import RECENT, Alert
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import FinalUpdate, Page, without_secrets
 
@@ -31,6 +32,9 @@ class Limits(BaseModel):
     confirm_after_s: tuple[float, ...] = (0.0, 1.0, 2.0)  # W&B counts rows with a delay
     offline_for_s: float = 600.0  # after a server error, new runs are written to disk
     closing_s: float = 15.0  # for the mirror to finish, before it is killed
+
+
+POSITIONS = ("epoch", "step", "seconds")  # where and when a row was measured: axes, not panels
 
 
 class UnreachableError(Exception):
@@ -68,18 +72,40 @@ class OpenRun:
                 self._run.tags = (*(self._run.tags or ()), *final.tags)
             self._run.finish(exit_code=final.exit_code)
 
-    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
-        """Upload files as a version of the artifact `name` and wait for it. Raises UnreachableError."""
+    def alert(self, alert: Alert) -> None:
+        """Send an alert, at the latest when the run is finished. W&B drops another one of this title for a day."""
+        with wandb_errors():
+            self._run.alert(alert.title, alert.text, level=alert.level, wait_duration=RECENT)
+
+    def save_text(self, name: str, text: str) -> None:
+        """Store a text as a file of the run; it is uploaded at the latest when the run is finished."""
+        with wandb_errors():
+            folder = Path(self._run.settings.files_dir)
+            (folder / name).write_text(text, encoding="utf-8")
+            self._run.save(str(folder / name), base_path=str(folder), policy="now", glob=False)
+
+    def show(self, values: Mapping[str, Any]) -> None:
+        """Put tables, images or numbers into the summary: a row of the history would count as an epoch."""
+        with wandb_errors():
+            self._run.summary.update(dict(values))
+
+    def upload(
+        self, name: str, kind: str, files: Sequence[Path], metadata: Mapping[str, Any], aliases: Sequence[str] = ()
+    ) -> None:
+        """Upload files as a version of the artifact `name` and wait for it. Raises UnreachableError.
+
+        W&B makes no new version of equal files, and stores and uploads a file that it has from another artifact once.
+        """
         with wandb_errors():
             import wandb
 
-            artifact = wandb.Artifact(name, type=kind)
+            artifact = wandb.Artifact(name, type=kind, metadata=without_secrets(metadata))
             for file in files:
                 if file.is_dir():
-                    artifact.add_dir(str(file), policy="immutable")
+                    artifact.add_dir(str(file), policy="immutable", skip_cache=True)
                 else:
-                    artifact.add_file(str(file), policy="immutable")
-            self._run.log_artifact(artifact).wait(timeout=int(self._limits.finish_s))
+                    artifact.add_file(str(file), policy="immutable", skip_cache=True)
+            self._run.log_artifact(artifact, aliases=["latest", *aliases]).wait(timeout=int(self._limits.finish_s))
 
     @property
     def folder(self) -> Path:
@@ -151,8 +177,10 @@ class Client:
             stop_fn=_ignore_stop,
         )
         run = wandb.init(settings=settings, config=dict(page.config))
-        run.define_metric("epoch")
-        run.define_metric("*", step_metric="epoch")
+        for name in POSITIONS if page.by_epoch else ():
+            run.define_metric(name, hidden=True, summary="none" if name == "seconds" else None)  # of the last epoch alone
+        if page.by_epoch:
+            run.define_metric("*", step_metric="epoch")
         run.summary["state"] = "running"
         run.tags = page.tags  # removes an earlier tag such as interrupted
         return run

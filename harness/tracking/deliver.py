@@ -6,7 +6,6 @@ left, and nothing is sent twice. Each result is one JSON line on standard output
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import sys
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StoreError
-from harness.experiment.plan import Plan
 from harness.store import atomic, lease
 from harness.store.paths import RunPaths
 from harness.store.records import Store
 from harness.tracking import delivery
 from harness.tracking.client import Client, Limits, UnreachableError
 from harness.tracking.mirror import Runs, kill_after
-from harness.tracking.page import FinalUpdate, Page, secrets_in, without_secrets
+from harness.tracking.report_run import ReportRuns
 from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader
 from harness.tracking.workspace import make
@@ -115,7 +113,7 @@ def deliver(store: Store, client: Client, requested: Iterable[tuple[str, Sequenc
         uploader.send()  # links of runs whose lease was held
         if arrived:
             known = delivery.load(store.paths, run_id)
-            yield {"run": run_id, "delivered": True, "url": known.url if known else None}
+            yield {"run": run_id, "delivered": True, "url": known.url if known else None, "notes": list(dict.fromkeys(messages))}
         else:
             error = "; ".join(dict.fromkeys(messages)) or "W&B has fewer rows than were sent"
             yield {"run": run_id, "delivered": False, "error": error}
@@ -123,29 +121,15 @@ def deliver(store: Store, client: Client, requested: Iterable[tuple[str, Sequenc
             return
 
 
-def deliver_report(client: Client, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Upload a report's folder as an artifact of a separate run in the experiment's group."""
-    run_id = "report-" + hashlib.sha256(plan.name.encode()).hexdigest()[:12]
-    known = None if plan.known is None else len(plan.known)
-    config = without_secrets({"plan": plan.name, "question": plan.question, "results_known": known})
-    try:
-        for file in filter(Path.is_file, folder.rglob("*")):
-            if names := secrets_in(file.read_bytes()):
-                raise UnreachableError(f"{file} contains the value of the environment variable {names[0]}; not uploaded")
-        opened = client.open(Page(run_id, f"report · {plan.name}"[:128], plan.name[:128], "report", (), config), online=True)
-        opened.upload(run_id, "report", [folder])
-        opened.finish(FinalUpdate({"state": "completed"}, 0))
-    except (UnreachableError, OSError) as error:
-        return {"report": plan.name, "delivered": False, "error": str(error)}
-    return {"report": plan.name, "delivered": True, "url": opened.url}
-
-
 def _files(paths: RunPaths) -> Mapping[str, Path]:
     return {"weights": paths.checkpoint, "predictions": paths.predictions}
 
 
 def main(argv: Sequence[str]) -> int:
-    """`<results> <seconds>`, and on standard input {"runs": [[id, [upload, …]], …], "reports": [plan, …], "workspaces": […]}."""
+    """`<results> <seconds>`, and on standard input what to deliver, as JSON.
+
+    {"runs": [[id, [upload, …]], …], "reports": [{name, differences}, …], "alerts": [plan, …], "workspaces": […]}
+    """
     root, seconds = argv
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     kill_after(float(seconds) + EXTRA_S)
@@ -157,10 +141,16 @@ def main(argv: Sequence[str]) -> int:
         print(json.dumps(result), flush=True)
     if tried < len(wanted["runs"]):
         return 0  # W&B opens no runs; the caller counts those not tried
-    for name in wanted["reports"]:
+    reports = ReportRuns(store.paths, client)
+    for each in wanted["reports"]:
+        plan = store.load_plan(each["name"])
+        if plan is not None:
+            print(json.dumps(reports.deliver(plan, each["differences"])), flush=True)
+    for name in wanted["alerts"]:
         plan = store.load_plan(name)
         if plan is not None:
-            print(json.dumps(deliver_report(client, plan, store.paths.report(name))), flush=True)
+            error = reports.announce(plan)
+            print(json.dumps({"alert": name, "delivered": not error, "url": None, "error": error}), flush=True)
     for plain in wanted["workspaces"]:
         try:
             print(json.dumps({"workspace": plain["name"], "delivered": True, "url": make(plain, store.paths)}), flush=True)

@@ -1,10 +1,11 @@
-"""results/wandb/runs/<run id>.json: what W&B has received of a run."""
+"""results/wandb/runs/<run id>.json and plans/<name>.json: what W&B has received of a run, and of a plan."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +30,18 @@ class Delivery(BaseModel):
     rows: tuple[str, ...] = ()  # a digest of each row sent online; empty string: unknown
     confirmed: int = 0  # number of rows that W&B reports
     ending: str | None = None  # SHA-256 of the result.json whose summary was delivered
-    uploaded: Mapping[str, str] = {}  # artifact -> SHA-256 of what was uploaded
+    uploaded: Mapping[str, str] = {}  # artifact, or log -> SHA-256 of what was uploaded
+    alerted: str | None = None  # SHA-256 of the last result.json that an alert was sent about
+
+
+class PlanDelivery(BaseModel):
+    """results/wandb/plans/<name>.json: what W&B has received of a plan, in the report's run of its group."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(1, alias="schema")
+    alerted: str | None = None  # `Alert.about` of the last alert about its verdicts
+    report: str | None = None  # `folder_digest` of the report that was uploaded
+    figures: tuple[str, ...] = ()  # the names of its figures in W&B
 
 
 def wandb_id(run_id: str, delivery: Delivery) -> str:
@@ -52,6 +64,30 @@ def save(paths: Paths, run_id: str, delivery: Delivery) -> None:
     path = paths.delivery(run_id)
     atomic.make_folder(path.parent)
     atomic.write_json(path, delivery)
+
+
+def load_plan(paths: Paths, name: str) -> PlanDelivery | None:
+    """None: nothing of the plan was to be sent. A damaged file counts as nothing sent."""
+    try:
+        return atomic.read_json(paths.plan_delivery(name), PlanDelivery)
+    except FileNotFoundError:
+        return None
+    except StoreError:
+        return PlanDelivery()
+
+
+def save_plan(paths: Paths, name: str, known: PlanDelivery) -> None:
+    """Raises StoreError."""
+    path = paths.plan_delivery(name)
+    atomic.make_folder(path.parent)
+    atomic.write_json(path, known)
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over names and content of all files in `folder`. Raises StoreError, OSError."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{path.relative_to(folder)} {atomic.digest(path)}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def row_digest(row: Mapping[str, Any]) -> str:

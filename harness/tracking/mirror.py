@@ -29,6 +29,7 @@ from harness.store.trial_runs import trial_runs, trial_steps
 from harness.tracking import delivery
 from harness.tracking.client import Client, Hardware, Limits
 from harness.tracking.page import without_secrets
+from harness.tracking.report_run import ReportRuns
 from harness.tracking.session import Session
 from harness.tracking.uploader import Uploader, read_provenance
 
@@ -44,7 +45,7 @@ class Runs:
         target = store.paths.root / session.target
         self._search = store.paths.study(target.parent.name) if target.name == "search.json" else None
         self._known_trials: set[int] = set()
-        plan = None if self._search else store.load_plan(target.stem)
+        self.plan = plan = None if self._search else store.load_plan(target.stem)
         self._ids = list(dict.fromkeys([*known_steps(plan, of_programs=True), *(run.id for run in plan.runs)])) if plan else []
         self._notices = Notices(store.paths, plan.name if plan else target.parent.name, Holder.here().machine)
         self._next = -1
@@ -124,9 +125,16 @@ class Mirror:
         return worker is None or self.runs.has_changed(run_id) or worker.is_dead_here(self._here)
 
     def finish(self) -> bool:
-        """Deliver the rest; returns whether every run found has a delivery file for `harness sync`."""
+        """Deliver the rest, and an alert about the plan's verdicts.
+
+        Returns whether every run found has a delivery file for `harness sync`.
+        """
         self.poll(most=None)
         self.uploader.finish_all()
+        if self.runs.plan is not None:
+            reports = ReportRuns(self.store.paths, self.uploader.client)
+            if reason := reports.announce(self.runs.plan, self.uploader.goes_online()):
+                self.uploader.say(f"{self.runs.plan.name}: no alert about the verdicts: {reason}")
         return all(atomic.exists(self.store.paths.delivery(run_id)) for run_id in {*self._watched, *self._shown, *self._done})
 
     def _update_run(self, run_id: str) -> None:

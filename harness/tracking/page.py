@@ -21,6 +21,11 @@ LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128
 SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL|(?:^|_)PAT(?:$|_)", re.IGNORECASE)
 USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
+# Access tokens that are recognised by their form: GitHub, Hugging Face, OpenAI and Anthropic, Slack, AWS, W&B.
+TOKEN = re.compile(
+    r"\b(?:gh[opsu]_\w{30,}|github_pat_\w{30,}|hf_[A-Za-z0-9]{30,}|sk-[\w-]{30,}|xox[abp]-[\w-]{20,}|AKIA[A-Z0-9]{16}|wandb_v1_\w{20,})"
+)
+REPORT_ID = re.compile(r"report-[0-9a-f]{12}")  # of the run of a plan's report, which trained nothing
 STEP = "step"  # job type and tag of a step that runs share
 SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 
@@ -35,6 +40,7 @@ class Page:
     job_type: str
     tags: tuple[str, ...]
     config: Mapping[str, Any]
+    by_epoch: bool = True  # whether its rows are epochs
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,10 @@ def page(  # noqa: PLR0917 - everything about a run, by name
     config = {"seed": spec.seed, "variant": variant, **_nested(spec.config), "harness": ours}
     return Page(
         id=run_id,
-        name=_short(f"{variant} · {spec.seed}", LONGEST_NAME),
-        group=_short(group, LONGEST_NAME),
-        job_type=_short(variant, LONGEST_NAME) if step is None else STEP,
-        tags=tuple(dict.fromkeys(_short(tag, LONGEST_TAG) for tag in tags)),
+        name=shortened(f"{variant} · {spec.seed}", LONGEST_NAME),
+        group=shortened(group, LONGEST_NAME),
+        job_type=shortened(variant, LONGEST_NAME) if step is None else STEP,
+        tags=tuple(dict.fromkeys(shortened(tag, LONGEST_TAG) for tag in tags)),
         config=without_secrets(config),
     )
 
@@ -160,7 +166,7 @@ def final_update(result: Result | None) -> FinalUpdate:
 
 
 def without_secrets(value: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """Replace, at any depth, the values of secret environment variables and users in URLs by `***`."""
+    """Replace, at any depth, the values of secret environment variables, known access tokens and users in URLs by `***`."""
     return _masked(value, sorted(_secrets(environment).values(), key=len, reverse=True))
 
 
@@ -178,7 +184,7 @@ def _masked(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "***")
-        return USER_IN_URL.sub(r"\1***@", value)
+        return TOKEN.sub("***", USER_IN_URL.sub(r"\1***@", value))
     if isinstance(value, Mapping):
         return {name: _masked(each, secrets) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -186,5 +192,6 @@ def _masked(value: Any, secrets: Sequence[str]) -> Any:
     return value
 
 
-def _short(text: str, longest: int) -> str:
+def shortened(text: str, longest: int) -> str:
+    """At most `longest` characters of `text`, the last one … if it is cut."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

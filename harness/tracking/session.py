@@ -27,6 +27,7 @@ from harness.store import atomic
 from harness.store.holder import Holder
 from harness.store.lease import LeaseState
 from harness.store.paths import Paths
+from harness.tracking import alerts
 from harness.tracking.client import Limits
 from harness.tracking.login import choose, home_folder
 
@@ -63,6 +64,8 @@ class MirrorProcess:
         self.paths, self.target, self.say, self.limits = paths, target, say, limits or Limits()
         self.process: subprocess.Popen[bytes] | None = None
         choice = choose(mode, os.environ, home_folder())
+        if choice.kind != "none":
+            alerts.chosen(os.environ)  # raises now, not in the mirror
         self._kind = choice.kind
         if choice.kind == "none" and mode != "none":
             say(f"W&B: {choice.why}; runs are not mirrored")

@@ -6,30 +6,32 @@ left, and nothing is sent twice. One process at a time delivers a run.
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from harness.errors import HarnessError, StoreError
-from harness.experiment.plan import Plan
 from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch
 from harness.store.ledger.chain import current_head
-from harness.store.paths import Paths
 from harness.store.provenance import Provenance
-from harness.store.records import Store, read_rows
+from harness.store.records import Result, Store, read_rows
 from harness.store.trial_runs import memberships, steps_of_trials
-from harness.tracking import delivery
+from harness.tracking import alerts, delivery
 from harness.tracking.client import Client, Hardware, OpenRun, UnreachableError
 from harness.tracking.delivery import Delivery
-from harness.tracking.page import final_update, page
-
-Stamp = tuple[int, int]
+from harness.tracking.known_plans import KnownPlans, Stamp, stamp_of
+from harness.tracking.locks import RunLocks
+from harness.tracking.media import table_of_predictions
+from harness.tracking.page import Page, final_update, page
+from harness.tracking.prediction_table import prediction_table
+from harness.tracking.run_log import log_text
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Opened:
 
     run_id: str
     run: OpenRun
+    page: Page
     hardware: Hardware | None
     sent: list[str]  # a digest of each row; empty: W&B has the row, but its digest is unknown
     known: Delivery
@@ -61,10 +64,15 @@ class Uploader:
         self.unopened = 0  # consecutive runs that W&B did not open
         self._offline_until = -1.0
         self._watch = Watch(Timing(), Holder.here())
-        self._locks = RunLocks(store.paths)
-        self._plans = _Plans(store)
+        self._locks, self._alerts = RunLocks(store.paths), alerts.chosen(os.environ)
+        self._reported: set[tuple[str, str, str]] = set()  # group, variant and state of the alerts
+        self._plans = KnownPlans(store)
         self._open: dict[str, Opened] = {}
         self._to_link: dict[str, str] = {}
+
+    def goes_online(self) -> bool:
+        """Whether the next run is to be opened online: not for a while after a server error."""
+        return self.online and time.monotonic() >= self._offline_until
 
     def reserve(self, run_id: str) -> bool:
         """Lock the run until `finish`. False: another process delivers it."""
@@ -72,7 +80,7 @@ class Uploader:
 
     def begin(self, run_id: str, hardware: Hardware | None = None) -> bool:
         """Open a reserved run and send its rows so far; returns whether it is open, and prints why not."""
-        self._begin(run_id, self.online and time.monotonic() >= self._offline_until, hardware)
+        self._begin(run_id, self.goes_online(), hardware)
         return run_id in self._open
 
     def send(self) -> None:
@@ -84,17 +92,32 @@ class Uploader:
             self._link(run_id, url)
 
     def attach(self, run_id: str, kind: str, file: Path) -> bool:
-        """Upload a file to an open run and record it; returns whether it was uploaded, and prints why not."""
+        """Upload a file to an open run and record it; returns whether it was uploaded, and prints why not.
+
+        Predictions are also shown as a table; prints why not, or what of it is left out.
+        """
         opened = self._open[run_id]
         try:
-            digest = atomic.digest(file)
-            opened.run.upload(f"{kind}-{run_id}", kind, [file])
+            digest, epoch = atomic.digest(file), len(opened.sent)
+            metadata = {"run_id": run_id, "name": opened.page.name, "group": opened.page.group, "epoch": epoch, "sha256": digest}
+            opened.run.upload(f"{kind}-{run_id}", kind, [file], metadata, [f"epoch-{epoch}"])
+            if kind == "predictions":
+                self._show_predictions(opened, file)
             opened.known = _changed(opened.known, uploaded={**opened.known.uploaded, kind: digest})
             delivery.save(self.store.paths, run_id, opened.known)
         except (UnreachableError, StoreError) as error:
             self.say(f"{kind}: {error}")
             return False
         return True
+
+    def _show_predictions(self, opened: Opened, file: Path) -> None:
+        found = prediction_table(file, opened.run_id, self._plans.load())
+        if isinstance(found, str):
+            self.say(found)
+            return
+        for note in found.notes:
+            self.say(note)
+        opened.run.show({"predictions": table_of_predictions(found)})
 
     def finish(self, run_id: str) -> bool:
         """Send the rest of a run and close it; returns whether W&B has confirmed all of it."""
@@ -104,8 +127,10 @@ class Uploader:
             opened = self._open.pop(run_id, None)
             if opened is None:  # not opened, or trained again and the new page not opened
                 return False
-            opened.run.finish(final_update(self.store.result(run_id)))
-            return opened.run.online and self._confirmed(opened)
+            result = self.store.result(run_id)
+            sent = self._with_alert(opened, result, self._with_log(opened))
+            opened.run.finish(final_update(result))
+            return opened.run.online and self._confirmed(opened, sent)
         except UnreachableError as error:
             self.say(f"{run_id}: {error}; `harness sync` delivers the rest")
             self._offline_until = time.monotonic() + self.limits.offline_for_s
@@ -154,7 +179,7 @@ class Uploader:
             unknown = [""] * max(0, run.rows_stored - len(known.rows))
             sent = [*known.rows[: run.rows_stored], *unknown]
             known = _changed(known, url=run.url, rows=tuple(sent), confirmed=run.rows_stored, ending=None)
-        self._open[run_id] = opened = Opened(run_id, run, hardware, sent, known)
+        self._open[run_id] = opened = Opened(run_id, run, shown, hardware, sent, known)
         self._send(opened)
 
     def _go_offline(self) -> None:
@@ -172,7 +197,7 @@ class Uploader:
     def _send(self, opened: Opened) -> None:
         paths = self.store.paths.run(opened.run_id)
         try:
-            stamp = _stamp(paths.metrics)
+            stamp = stamp_of(paths.metrics)
             if stamp is not None and stamp == opened.stamp:
                 return
             rows = read_rows(paths.metrics)
@@ -203,8 +228,38 @@ class Uploader:
             self.say(f"{opened.run_id}: {error}")
         self._begin(opened.run_id, opened.run.online, opened.hardware)
 
-    def _confirmed(self, opened: Opened) -> bool:
-        """Ask W&B what it has: wandb finishes without an error even if the key was rejected meanwhile."""
+    def _with_log(self, opened: Opened) -> Delivery:
+        """Send the log if it is new; what is delivered once W&B has confirmed the run."""
+        path, known = self.store.paths.run(opened.run_id).log, opened.known
+        try:
+            text = log_text(path)
+            digest = hashlib.sha256((text or "").encode()).hexdigest()
+            if text is not None and known.uploaded.get("log") != digest:
+                opened.run.save_text(path.name, text)
+                return _changed(known, uploaded={**known.uploaded, "log": digest})
+        except (UnreachableError, StoreError, OSError) as error:
+            self.say(f"{opened.run_id}: no log: {error}")
+        return known
+
+    def _with_alert(self, opened: Opened, result: Result | None, known: Delivery) -> Delivery:
+        """Send an alert about a new result, but for the same of a variant only once; see `_with_log`."""
+        if result is None or not opened.run.online or "failures" not in self._alerts:
+            return known
+        page, about = opened.page, atomic.digest(self.store.paths.run(opened.run_id).result)
+        alert = alerts.of_result(page.name, page.group, result, about)
+        if alert is None or known.alerted == about:
+            return known
+        same = (page.group, page.job_type, result.state)
+        if same not in self._reported:
+            opened.run.alert(alert)
+            self._reported.add(same)
+        return _changed(known, alerted=about)
+
+    def _confirmed(self, opened: Opened, sent: Delivery) -> bool:
+        """Ask W&B what it has: wandb finishes without an error even if the key was rejected meanwhile.
+
+        `sent`: what is delivered if W&B has all rows.
+        """
         run_id, paths = opened.run_id, self.store.paths.run(opened.run_id)
         stored = 0
         for pause_s in self.limits.confirm_after_s:
@@ -214,7 +269,8 @@ class Uploader:
                 break
         sums = atomic.digest(paths.result) if atomic.exists(paths.result) else None
         complete = stored >= len(opened.sent)
-        delivery.save(self.store.paths, run_id, _changed(opened.known, confirmed=stored, ending=sums if complete else None))
+        known = _changed(sent, ending=sums) if complete else _changed(opened.known, ending=None)
+        delivery.save(self.store.paths, run_id, _changed(known, confirmed=stored))
         if complete and sums is not None:
             self.client.mark_delivered(run_id)
             if opened.run.url is not None:
@@ -232,55 +288,6 @@ class Uploader:
             del self._to_link[run_id]
 
 
-class RunLocks:
-    """Locks on runs that are being delivered: byte locks on one file, released when the process ends."""
-
-    def __init__(self, paths: Paths) -> None:
-        self._path = paths.wandb / "runs.lock"
-        self._file: IO[bytes] | None = None
-        self._held: set[str] = set()
-
-    def take(self, run_id: str) -> bool:
-        """False: another process holds it. Always true on a file system without locks."""
-        try:
-            if self._file is None:
-                atomic.make_folder(self._path.parent)
-                self._file = self._path.open("ab")
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(run_id, 16))
-            self._held.add(run_id)
-        except (BlockingIOError, PermissionError):
-            self.release(run_id)
-            return False
-        except (OSError, StoreError):
-            self.release(run_id)
-        return True
-
-    def release(self, run_id: str) -> None:
-        """Release the lock, if held."""
-        self._held.discard(run_id)
-        if self._file is not None and self._held:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, int(run_id, 16))
-        elif self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-class _Plans:
-    """The readable plans of a results folder, cached until a file changes."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._stamps: Sequence[tuple[str, Stamp | None]] | None = None
-        self._plans: list[Plan] = []
-
-    def load(self) -> list[Plan]:
-        """Read the plans if a file has changed."""
-        stamps = [(path.name, _stamp(path)) for path in atomic.matches(self._store.paths.plans, "*.json")]
-        if stamps != self._stamps:
-            self._stamps, self._plans = stamps, self._store.load_plans()[0]
-        return self._plans
-
-
 def read_provenance(path: Path) -> Provenance | None:
     """None: no file. Raises StoreError."""
     try:
@@ -291,10 +298,3 @@ def read_provenance(path: Path) -> Provenance | None:
 
 def _changed(known: Delivery, **changes: Any) -> Delivery:
     return Delivery.model_validate({**dict(known), **changes})
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Changes with the file, which is always replaced, never modified."""
-    if (status := atomic.status(path)) is None:
-        return None
-    return status.st_mtime_ns, status.st_ino

@@ -30,10 +30,18 @@ class Saved(BaseModel):
     url: str
 
 
-def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verdicts: str) -> dict[str, Any]:
+def layout(  # noqa: PLR0917 - by name
+    plan: Plan,
+    metrics: Mapping[str, Metric],
+    shown: Sequence[str],
+    verdicts: str,
+    figures: Sequence[str] = (),
+    tables: Sequence[str] = (),
+) -> dict[str, Any]:
     """The workspace of `plan` as plain values: sections of panels, each with its `kind`.
 
-    `metrics` are the task's, the primary one first; `shown`: those with a curve each. `verdicts` is Markdown.
+    `metrics` are the task's, the primary one first; `shown`: those with a curve each. `verdicts` is Markdown. `figures` and
+    `tables`: the names of those that were uploaded.
     """
     metric = next(iter(metrics))
     factors = [f"harness.factors.{factor_key(name)}" for name in next(iter(plan.levels.values()), {})]
@@ -48,6 +56,10 @@ def layout(plan: Plan, metrics: Mapping[str, Metric], shown: Sequence[str], verd
     if len(factors) > 1:
         panels = [{"kind": "importance", "y": metric}, {"kind": "parallel", "columns": factors, "y": metric}]
         sections.append({"name": "What matters", "panels": panels})
+    if figures:
+        sections.append({"name": "Report", "panels": [{"kind": "images", "names": list(figures)}]})
+    if tables:
+        sections.append({"name": "Tables", "panels": [{"kind": "table", "name": name} for name in tables]})
     sections.append({"name": "Runs side by side", "panels": [{"kind": "comparer"}]})
     return {"name": plan.name, "group": plan.name[:LONGEST_NAME], "sections": sections}
 
@@ -147,6 +159,18 @@ def _comparer(panel: Panel) -> Any:  # noqa: ARG001 - as the others
     return v2.RunComparer(diff_only=True)
 
 
+def _images(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    return v2.MediaBrowser(media_keys=panel["names"], num_columns=2)
+
+
+def _table(panel: Panel) -> Any:
+    from wandb_workspaces.reports import v2
+
+    return v2.WeavePanelSummaryTable(table_name=panel["name"])
+
+
 def _text(panel: Panel) -> Any:
     from wandb_workspaces.reports import v2
 
@@ -161,4 +185,6 @@ PANELS: Mapping[str, Callable[[Panel], Any]] = {
     "importance": _importance,
     "parallel": _parallel,
     "comparer": _comparer,
+    "images": _images,
+    "table": _table,
 }

@@ -71,6 +71,12 @@ def test_runs_that_did_not_finish_are_left_out_and_noted(server):
     )
 
 
+def test_the_runs_of_reports_are_no_results(server):
+    server.runs["id0"] = served(0, seed=0)
+    server.runs["report-0123456789ab"] = served(1, summary={"state": "completed"}, plan="toys")
+    assert list(read(PATH, "wandb").frame["id"]) == ["id0"]
+
+
 def test_numbers_that_are_not_finite_stay_and_media_are_no_metrics(server):
     server.runs["a"] = served(
         0, summary={"loss": "NaN", "top": "Infinity", "table": {"_type": "table-file"}, "best": {"acc": 1.5}}

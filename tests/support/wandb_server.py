@@ -1,5 +1,8 @@
 """A small W&B of our own on loopback: takes runs from the real client, remembers them, and gives trouble when it is told to.
 
+As W&B does, it refuses alerts with long titles, makes no new version of an artifact with the same files, and wants the bytes of
+a file once, whichever artifact has it. `received` counts the bytes of files.
+
 It answers the calls that wandb makes for runs, artifacts and its public API. `runs` is what it was told: rows by step, summary,
 configuration. `trouble` is a status to answer with, `hang` (answers come when the server closes) or `reset` (the connection ends);
 `spare` names calls that are answered all the same, so that trouble can begin in the middle of a run.
@@ -7,7 +10,9 @@ configuration. `trouble` is a status to answer with, `hang` (answers come when t
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import re
 import socket
@@ -52,6 +57,12 @@ class Server(ThreadingHTTPServer):
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.views: dict[str, dict[str, str]] = {}
         self.uploads: dict[str, bytes] = {}
+        self.received = 0  # bytes of files
+        self.stored: set[str] = set()  # base64 MD5 of the files of artifacts
+        self.pending: dict[str, str] = {}  # path of an upload -> the MD5 that was announced
+        self.alerts: list[dict[str, Any]] = []
+        self.refuses_charts = False
+        self.charts: dict[str, dict[str, Any]] = {}  # entity/name -> display name, access and content
         self.calls: list[str] = []
         self.bodies: list[bytes] = []
         self.trouble: int | str | None = None
@@ -79,6 +90,10 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
 
+class Refused(Exception):
+    """What GraphQL answers with an error of its own."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -100,12 +115,23 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(_stream(self.server, stream[1], document))
         else:
             variables = {**(document.get("variables") or {}), **(document.get("variables") or {}).get("input", {})}
-            self._answer({"data": _graphql(self.server, call, variables)})
+            try:
+                self._answer({"data": _graphql(self.server, call, variables)})
+            except Refused as error:
+                self._answer({"errors": [{"message": str(error), "path": [call]}], "data": {}})
 
     def do_PUT(self) -> None:
         body = self._body()
         if not self._troubled("put"):
-            self.server.uploads[self.path.removeprefix("/put/")] = body
+            name = self.path.removeprefix("/put/")
+            digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+            if digest != self.server.pending.pop(name, digest):
+                self._answer({"error": "the MD5 is not the announced one"}, 400)
+                return
+            if name.startswith("artifact/"):
+                self.server.stored.add(digest)
+            self.server.uploads[name] = body
+            self.server.received += len(body)
             self._answer({})
 
     def do_GET(self) -> None:
@@ -176,6 +202,10 @@ def _graphql(server: Server, call: str, variables: Mapping[str, Any]) -> dict[st
         return {"project": _page(server, variables) if variables["project"] == PROJECT else None}
     if call in ("Run", "RunHistoryKeys"):
         return {"project": {"run": _described(variables["name"], run) if run else None}}
+    if call == "NotifyScriptableRunAlert":
+        return _alert(server, variables)
+    if call == "CreateCustomChart":
+        return _chart(server, variables)
     if call == "UpsertView2":
         name = variables["name"]
         server.views[name] = {"displayName": variables["displayName"], "spec": variables["spec"]}
@@ -184,6 +214,27 @@ def _graphql(server: Server, call: str, variables: Mapping[str, Any]) -> dict[st
         nodes = [view for name, view in server.views.items() if name == variables["viewName"]]
         return {"project": {"allViews": {"edges": [{"node": {"id": "v", **view}} for view in nodes]}}}
     return _artifact(server, call, variables)
+
+
+def _alert(server: Server, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the same title in the time to wait is dropped."""
+    if len(variables["title"]) >= 64 or not variables["text"] or variables["runName"] not in server.runs:
+        raise Refused("invalid alert")
+    sent = {name: variables[name] for name in ("runName", "title", "text", "severity", "waitDuration")}
+    known = any((each["runName"], each["title"]) == (sent["runName"], sent["title"]) for each in server.alerts)
+    server.alerts += [] if known else [sent]
+    return {"notifyScriptableRunAlert": {"success": True}}
+
+
+def _chart(server: Server, variables: Mapping[str, Any]) -> dict[str, Any]:
+    name = f"{variables['entity']}/{variables['chartName']}"
+    if server.refuses_charts:
+        raise Refused("custom charts need another plan")
+    if name in server.charts:
+        raise Refused(f"chart {name} already exists")
+    json.loads(variables["spec"])
+    server.charts[name] = {each: variables[each] for each in ("displayName", "chartType", "access", "spec")}
+    return {"createCustomChart": {"chart": {"id": name}}}
 
 
 def _resumed(run_id: str, run: ServedRun) -> dict[str, Any]:
@@ -240,9 +291,21 @@ def _artifact(server: Server, call: str, variables: Mapping[str, Any]) -> dict[s
         return {"project": {"artifactType": {"name": "type"}, "artifact": None}}
     if call == "CreateArtifact":
         name = variables.get("artifactCollectionName") or variables.get("artifactCollectionNames", [""])[0]
-        server.artifacts[name] = {"type": variables.get("artifactTypeName"), "committed": False}
+        known = server.artifacts.get(name)
+        same = (
+            known is not None
+            and known["committed"]
+            and known["digest"] == variables["digest"]
+            and variables["enableDigestDeduplication"]
+        )
+        if not same:
+            words = {"type": variables.get("artifactTypeName"), "digest": variables["digest"]}
+            said = {"metadata": json.loads(variables.get("metadata") or "{}"), "aliases": variables.get("aliases") or []}
+            versions = (known["versions"] if known else 0) + 1
+            server.artifacts[name] = {**words, **said, "committed": False, "versions": versions}
         sequence = {"id": "s", "latestArtifact": None}
-        return {"createArtifact": {"artifact": {"id": name, "state": "PENDING", "artifactSequence": sequence}}}
+        state = "COMMITTED" if same else "PENDING"
+        return {"createArtifact": {"artifact": {"id": name, "state": state, "artifactSequence": sequence}}}
     if call == "CreateArtifactManifest":
         file = {"id": "m", "uploadUrl": f"{server.url}/put/manifest/{variables.get('artifactID')}", "uploadHeaders": []}
         return {"createArtifactManifest": {"artifactManifest": {"id": "m", "file": {**file, "name": "m", "displayName": "m"}}}}
@@ -268,6 +331,10 @@ def _committed(name: str, kind: str) -> dict[str, Any]:
 
 
 def _artifact_file(server: Server, spec: Mapping[str, Any]) -> dict[str, Any]:
-    where = {"uploadUrl": f"{server.url}/put/artifact/{spec['artifactID']}/{spec['name']}", "uploadHeaders": []}
+    place = f"artifact/{spec['artifactID']}/{spec['name']}"
+    known = spec["md5"] in server.stored
+    if not known:
+        server.pending[place] = spec["md5"]
+    where = {"uploadUrl": None if known else f"{server.url}/put/{place}", "uploadHeaders": []}
     parts = {"artifact": {"id": spec["artifactID"]}, "uploadMultipartUrls": None, "storagePath": spec["name"]}
     return {"id": "f", "name": spec["name"], "displayName": spec["name"], **where, **parts}

@@ -83,6 +83,7 @@ def test_a_task_without_a_base_class_gets_the_defaults_that_it_lacks():
     assert (task.keeps_files, task.resumes, task.goes_on(Path("there")), task.code_folder) == (False, True, False, None)
     assert not task.has_outline
     assert task.outline(Config()) == ()
+    assert task.examples(Config(), [0]) is None
     assert vars(task.start_in(Config(), 3, "cpu", Path("there"))) == vars(task.start(Config(), 3, "cpu"))
 
 

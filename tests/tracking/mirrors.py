@@ -21,6 +21,7 @@ from harness.experiment.plan import Plan
 from harness.store.holder import Holder
 from harness.store.lease import Lease, Timing, Watch
 from harness.store.records import Store, read_rows, write_rows
+from harness.tracking.alerts import Alert
 from harness.tracking.client import Limits, UnreachableError
 from harness.tracking.page import FinalUpdate, Page
 from harness.tracking.session import MirrorProcess, end_session
@@ -100,7 +101,23 @@ class ToyRun:
     def finish(self, ending: FinalUpdate) -> None:
         self.client.states[self.path] = ending.summary["state"]
 
-    def upload(self, name: str, kind: str, files: Sequence[Path]) -> None:
+    def alert(self, alert: Alert) -> None:
+        self.client.alerts.append(alert.title)
+
+    def save_text(self, name: str, text: str) -> None:
+        self.client.texts.append((self.path, name, text))
+
+    def show(self, values: Mapping[str, Any]) -> None:
+        self.client.shown.setdefault(self.path, []).extend(values)
+
+    def upload(
+        self,
+        name: str,
+        kind: str,
+        files: Sequence[Path],
+        metadata: Mapping[str, Any],  # noqa: ARG002 - as the real one
+        aliases: Sequence[str] = (),  # noqa: ARG002
+    ) -> None:
         assert files[0].is_file()
         self.client.asked.append(name)
         if kind in self.client.refuses:
@@ -120,6 +137,9 @@ class ToyClient:
         self.hardware: dict[str, object] = {}
         self.asked: list[str] = []
         self.uploads: list[str] = []
+        self.alerts: list[str] = []
+        self.texts: list[tuple[str, str, str]] = []
+        self.shown: dict[str, list[str]] = {}
         self.refuses: set[str] = set()
         self.short: set[str] = set()
         self.closed: set[str] = set()

@@ -101,3 +101,28 @@ def test_two_runs_in_a_row_that_are_not_opened_leave_the_rest_for_later(store: S
     assert [each["run"] for each in told(store, client, plan)] == [one, two]
     client.closed = {one, three}
     assert [each["delivered"] for each in told(store, client, plan)] == [False, True, False, True]
+
+
+def test_of_a_variant_whose_runs_fail_the_first_one_sends_an_alert(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"bad": {"fail_at": 2}, "lost": {"diverge_at": 2}}, seeds=2)
+    train(store, plan)
+    client = ToyClient()
+    for _ in range(2):
+        assert all(each["delivered"] for each in told(store, client, plan))
+    assert client.alerts == ["bad · 0 failed", "lost · 0 diverged"]
+    assert {(path, name) for path, name, _ in client.texts} == {(run.id, "log.txt") for run in plan.runs}
+    store.paths.delivery(plan.runs[0].id).unlink()
+    assert all(each["delivered"] for each in told(store, client, plan))
+    assert len(client.alerts) == 3  # what was sent is no longer known; W&B itself drops it
+
+
+def test_a_run_that_lacks_rows_keeps_its_alert_and_its_log_for_later(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"bad": {"fail_at": 2}})
+    train(store, plan)
+    run_id = plan.runs[0].id
+    client = ToyClient()
+    client.short = {run_id}
+    assert not told(store, client, plan)[0]["delivered"]
+    known = delivery.load(store.paths, run_id)
+    assert known is not None
+    assert (known.alerted, known.uploaded) == (None, {})

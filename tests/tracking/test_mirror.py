@@ -112,12 +112,32 @@ def test_the_head_of_the_ledger_is_in_the_configuration(shown: Shown) -> None:
     assert ledger["number"] > 2
 
 
-def test_the_epoch_is_the_x_axis(shown: Shown) -> None:
+def test_the_epoch_is_the_x_axis_and_positions_have_no_panels(shown: Shown) -> None:
     metrics = shown.server.runs[shown.id("base")].config["_wandb"]["m"]
-    # W&B's short form: 1 a name, 2 a pattern, 5 the number of its x axis, counted from 1.
-    assert metrics[0]["1"] == "epoch"
-    assert metrics[1]["2"] == "*"
-    assert metrics[1]["5"] == 1
+    # W&B's short form: 1 a name, 2 a pattern, 5 the number of its x axis, counted from 1; 6 options: 2 is hidden; 7 the summary.
+    assert [each.get("1") for each in metrics[:3]] == ["epoch", "step", "seconds"]
+    assert all(2 in each["6"] for each in metrics[:3])
+    assert (metrics[3]["2"], metrics[3]["5"]) == ("*", 1)
+    assert 2 not in metrics[3]["6"]
+    summary = shown.server.runs[shown.id("base")].summary
+    assert "seconds" not in summary  # of the last epoch alone
+    assert summary["epoch"] == 5
+
+
+def test_a_failed_and_a_diverged_run_send_an_alert_each(shown: Shown) -> None:
+    found = {alert["runName"]: (alert["title"], alert["severity"]) for alert in shown.server.alerts}
+    assert found == {shown.id("bad"): ("bad · 0 failed", "ERROR"), shown.id("lost"): ("lost · 0 diverged", "WARN")}
+    text = next(alert["text"] for alert in shown.server.alerts if alert["severity"] == "ERROR")
+    assert text == "toys: bad · 0 failed (bug): ValueError: the toy broke"
+    for name in ("bad", "lost"):
+        known = delivery.load(shown.store.paths, shown.id(name))
+        assert known is not None
+        assert known.alerted == known.ending
+
+
+def test_the_log_is_among_the_files_of_a_run(shown: Shown) -> None:
+    for run in shown.plan.runs:
+        assert shown.server.uploads[f"{run.id}/log.txt"] == shown.store.paths.run(run.id).log.read_bytes()
 
 
 @pytest.mark.parametrize(("variant", "state", "code"), [("base", "completed", 0), ("bad", "failed", 1), ("lost", "diverged", 1)])

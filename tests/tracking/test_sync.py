@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
+import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,11 +63,50 @@ def test_uploads_are_sent_once_and_only_on_request(store: Store, plan: Plan) -> 
     with Server() as server:
         assert sync(store, *words, **server.environment())[0] == EXIT_OK
         kinds = sorted(artifact["type"] for artifact in server.artifacts.values() if artifact["committed"])
-        assert kinds == ["predictions", "predictions", "report", "weights", "weights"]
+        # W&B's client keeps each table as an artifact, too.
+        assert kinds == ["predictions", "predictions", "report", "run_table", "run_table", "weights", "weights"]
         assert store.paths.run(plan.runs[0].id).predictions.read_bytes() in server.uploads.values()
-        server.artifacts.clear()
-        assert sync(store, plan.name, "--upload", "weights", **server.environment())[0] == EXIT_OK
-        assert not server.artifacts
+        calls = len(server.calls)
+        code, out, _ = sync(store, *words, **server.environment())
+        assert (code, out) == (EXIT_OK, "everything is uploaded: 2 uploaded, 0 waiting, 0 training\n")
+        assert len(server.calls) == calls
+        (report / "index.html").write_text("<p>other verdicts</p>")
+        assert f"report {plan.name}  uploaded" in sync(store, *words, **server.environment())[1]
+
+
+def test_equal_weights_are_sent_once_whatever_run_has_them(store: Store, plan: Plan) -> None:
+    one, two = (store.paths.run(run.id) for run in plan.runs)
+    weights = random.Random(0).randbytes(1_000_000)
+    one.checkpoint.write_bytes(weights)
+    two.checkpoint.write_bytes(weights)
+    words = (plan.name, "--upload", "weights")
+    with Server() as server:
+        assert sync(store, *words, **server.environment())[0] == EXIT_OK
+        assert len(weights) < server.received < len(weights) + 50_000
+        for run in plan.runs:
+            artifact = server.artifacts[f"weights-{run.id}"]
+            metadata = {"run_id": run.id, "name": f"base · {run.seed}", "group": "toys", "epoch": 3}
+            assert artifact["metadata"] == {**metadata, "sha256": hashlib.sha256(weights).hexdigest()}
+            assert {each["alias"] for each in artifact["aliases"]} == {"latest", "epoch-3"}
+        shutil.rmtree(store.paths.wandb)  # nothing is known of what was uploaded
+        before = server.received
+        assert sync(store, *words, **server.environment())[0] == EXIT_OK
+        assert server.received - before < 50_000
+        assert {server.artifacts[f"weights-{run.id}"]["versions"] for run in plan.runs} == {1}
+    assert not any(path.stat().st_size == len(weights) for path in store.paths.cache.rglob("*") if path.is_file())
+
+
+def test_predictions_are_a_table_in_the_summary_and_no_row_of_the_history(store: Store, plan: Plan) -> None:
+    run_id = plan.runs[0].id
+    with Server() as server:
+        assert sync(store, run_id, "--upload", "predictions", **server.environment())[0] == EXIT_OK
+        served = server.runs[run_id]
+        assert len(served.rows()) == 3
+        shown = served.summary["predictions"]
+        assert (shown["_type"], shown["nrows"], served.summary["state"]) == ("table-file", 4, "completed")
+        table = json.loads(server.uploads[f"{run_id}/{shown['path']}"])
+        assert table["columns"] == ["case", "class", "predicted", "correct", "confidence", "probability of class"]
+        assert [row[3] for row in table["data"]].count(False) == 2
 
 
 def test_a_dry_run_shows_what_is_waiting_and_needs_no_login(store: Store, plan: Plan) -> None:
@@ -143,6 +185,17 @@ def test_bad_words_are_refused(store: Store, words: tuple[str, ...], message: st
     code, _, err = sync(store, *words)
     assert code == EXIT_BAD_INPUT
     assert message in err
+
+
+def test_a_failure_that_an_outage_hid_sends_one_alert(store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"bad": {"fail_at": 3}})
+    train(store, plan)
+    show(store, plan, kind="offline")
+    with Server() as server:
+        for _ in range(2):
+            assert sync(store, **server.environment())[0] == EXIT_OK
+        assert [alert["title"] for alert in server.alerts] == ["bad · 0 failed"]
+        assert server.calls.count("NotifyScriptableRunAlert") == 1
 
 
 @pytest.mark.usefixtures("plan")

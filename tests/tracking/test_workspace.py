@@ -23,7 +23,7 @@ CLAIM = comparison("improves", "better", metric="score", margin=0.5)
 
 
 def made(plan: Plan) -> dict[str, Any]:
-    return layout(plan, result_metrics(TOY), list(TOY.metrics), "| verdict | claim |")
+    return layout(plan, result_metrics(TOY), list(TOY.metrics), "| verdict | claim |", ["figures/main"], ["predictions"])
 
 
 def kinds(plain: dict[str, Any]) -> list[str]:
@@ -37,7 +37,7 @@ def crossed(plan: Plan, *factors: str) -> Plan:
 
 def test_variants_are_compared_by_curves_bars_cost_and_their_settings(toy_plan: PlanMaker) -> None:
     plain = made(toy_plan(VARIANTS))
-    assert kinds(plain) == ["text", "curves", "curves", "bars", "scatter", "comparer"]
+    assert kinds(plain) == ["text", "curves", "curves", "bars", "scatter", "images", "table", "comparer"]
     curves = plain["sections"][1]["panels"]
     assert [(panel["x"], panel["y"], panel["by"]) for panel in curves] == [
         ("epoch", "score", "variant"),
@@ -79,6 +79,40 @@ def test_every_kind_of_panel_is_created(toy_plan: PlanMaker) -> None:
         '"value":"toys"',
     ):
         assert part in spec
+
+
+def test_a_stored_workspace_is_read_back_by_the_library_with_its_content(toy_plan: PlanMaker) -> None:
+    workspaces = pytest.importorskip("wandb_workspaces.workspaces", reason="the extra `workspace` is not installed")
+    from wandb_workspaces.workspaces import internal
+
+    view = workspaces.Workspace(entity="team", project="toys", name="toys")
+    plain = made(crossed(toy_plan(VARIANTS), "optimizer.lr", "dropout"))
+    fill(view, plain)
+    model = view._to_model()
+    text = model.spec.model_dump_json(by_alias=True, exclude_none=True)  # as the library sends it
+    model.spec = internal.WorkspaceViewspec.model_validate_json(text)  # as it reads it
+    back = workspaces.Workspace._from_model(model)
+    assert [section.name for section in back.sections] == [section["name"] for section in plain["sections"]]
+    panels: dict[str, list[Any]] = {name: [] for name in kinds(plain)}
+    for section, shown in zip(plain["sections"], back.sections, strict=True):
+        for panel, one in zip(section["panels"], shown.panels, strict=True):
+            panels[panel["kind"]].append(one)
+    assert panels["text"][0].markdown == "| verdict | claim |"
+    assert [(each.x.name, [metric.name for metric in each.y], each.groupby.name) for each in panels["curves"]] == [
+        ("epoch", [name], "variant") for name in ("score", "loss")
+    ]
+    spread = {(each.groupby_aggfunc, each.groupby_rangefunc) for each in (*panels["curves"], *panels["bars"])}
+    assert spread == {("mean", "stddev")}
+    assert [each.groupby.name for each in panels["bars"]] == ["harness.factors.optimizer_lr", "harness.factors.dropout"]
+    assert (panels["scatter"][0].x.name, panels["scatter"][0].y.name) == ("parameters", "score")
+    assert panels["importance"][0].with_respect_to == "score"
+    columns = [each.metric.name for each in panels["parallel"][0].columns]
+    assert columns == ["harness.factors.optimizer_lr", "harness.factors.dropout", "score"]
+    assert panels["images"][0].media_keys == ["figures/main"]
+    assert panels["table"][0].table_name == "predictions"
+    assert back.settings.x_axis == "epoch"
+    assert back.runset_settings.filters == "Metric(\"Group\") == 'toys'"
+    assert [each.name for each in back.runset_settings.groupby] == ["variant"]
 
 
 @pytest.mark.slow

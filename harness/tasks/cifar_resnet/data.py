@@ -14,12 +14,12 @@ from harness.errors import DataError
 from harness.tasks.cifar_resnet import cifar10, config
 from harness.tasks.cifar_resnet.image_folder import Listing, class_of, list_images, read_images
 from harness.tasks.cifar_resnet.subsets import quotas, stratified
-from harness.tasks.protocol import cache_folder
+from harness.tasks.protocol import Examples, cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.tasks.cifar_resnet.decoded import Source
+    from harness.tasks.cifar_resnet.decoded import Decoded, Source
 
 MINI = "cifar10_mini.tar"
 
@@ -77,18 +77,7 @@ def load(data: config.Data) -> DataSet:
     """
     torch = optional_packages.load("torch", "image data")
 
-    from harness.tasks.cifar_resnet.decoded import decoded
-
-    folder = _decoded_folder()
-    if data.dataset == "cifar10":
-        known = facts(data)
-        images = decoded(folder, known.fingerprint, data.image_size, lambda: _cifar10(data))
-    else:
-        with _root(data) as root:
-            listing = list_images(root)
-            known = _listed_facts(data, listing)
-            identity = _identity(known, listing)
-            images = decoded(folder, identity, data.image_size, lambda: _image_folder(root, listing, data.image_size))
+    known, images = _decoded(data)
     mean, std = (images.mean, images.std) if data.dataset == "image_folder" else (cifar10.MEAN, cifar10.STD)
 
     pixels, labels = torch.from_numpy(images.pixels), torch.tensor(images.labels)
@@ -111,6 +100,33 @@ def load(data: config.Data) -> DataSet:
         train = chosen(left)
     test = Images(pixels[images.train_count :], labels[images.train_count :])
     return DataSet(train, validation, test, known.classes, mean, std)
+
+
+def examples(data: config.Data, cases: Sequence[int]) -> Examples:
+    """The test images with these numbers, and the names of the labels; no images if they are still to be downloaded.
+
+    Raises DataError as `load` does.
+    """
+    if missing(data):
+        return Examples(facts(data).classes)
+    known, images = _decoded(data)
+    pixels = images.pixels[images.train_count :][list(cases)]
+    return Examples(known.classes, pixels.transpose(0, 2, 3, 1))
+
+
+def _decoded(data: config.Data) -> tuple[Facts, Decoded]:
+    """The whole data set, from the cache if possible."""
+    from harness.tasks.cifar_resnet.decoded import decoded
+
+    folder = _decoded_folder()
+    if data.dataset == "cifar10":
+        known = facts(data)
+        return known, decoded(folder, known.fingerprint, data.image_size, lambda: _cifar10(data))
+    with _root(data) as root:
+        listing = list_images(root)
+        known = _listed_facts(data, listing)
+        identity = _identity(known, listing)
+        return known, decoded(folder, identity, data.image_size, lambda: _image_folder(root, listing, data.image_size))
 
 
 def required_packages(data: config.Data) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.common import optional_packages
 from harness.tasks.cifar_resnet import config
-from harness.tasks.protocol import Accelerator, Metric, Number, Part, Task, Training
+from harness.tasks.protocol import Accelerator, Examples, Metric, Number, Part, Task, Training
 
 if TYPE_CHECKING:
     from harness.tasks.cifar_resnet.data import DataSet, Images
@@ -77,6 +77,12 @@ class CifarResnet(Task):
         from harness.tasks.cifar_resnet.outline import outline
 
         return outline(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
+
+    def examples(self, settings: config.Config, cases: Sequence[int]) -> Examples:
+        """Test images, without augmentation. Raises DataError if the data is missing or damaged."""
+        from harness.tasks.cifar_resnet import data
+
+        return data.examples(settings.data, cases)
 
     def start(self, settings: config.Config, seed: int, device: str) -> Training:
         """A fresh run. The data set stays on the device for the next run."""

@@ -261,3 +261,17 @@ def test_the_cache_may_be_removed_at_any_time(noise: Path, cache: Path) -> None:
     first = data.load(folder(noise)).train.pixels.clone()
     shutil.rmtree(cache)
     assert torch.equal(data.load(folder(noise)).train.pixels, first)
+
+
+def test_examples_are_the_test_images_with_these_numbers(noise: Path) -> None:
+    shown = data.examples(folder(noise), [4, 0])
+    expected = stored(noise, "test")[[4, 0]].permute(0, 2, 3, 1).numpy()
+    assert shown.classes == ("a", "b")
+    assert shown.images is not None
+    assert np.array_equal(shown.images, expected)
+
+
+def test_examples_download_nothing(tmp_path: Path) -> None:
+    shown = data.examples(config.Data(dataset="cifar10", root=str(tmp_path / "nothing")), [0])
+    assert (len(shown.classes), shown.images) == (10, None)
+    assert not (tmp_path / "nothing").exists()
