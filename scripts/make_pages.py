@@ -74,7 +74,7 @@ def run(page: str, folder: Path, *, others: bool = True) -> str:
 
 def stable(text: str) -> str:
     """Output without what differs from one run to the next."""
-    return re.sub(r"[ \t]+", " ", VARYING.sub("…", LEFT_OUT.sub("", text)))
+    return re.sub(r"[ \t]+", " ", re.sub(r"[ \t]+$", "", VARYING.sub("…", LEFT_OUT.sub("", text)), flags=re.MULTILINE))
 
 
 def _kept(before: str, after: str) -> str:
