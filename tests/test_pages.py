@@ -37,10 +37,13 @@ from harness.tasks.registry import find_task
 from harness.terminal import command_line
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "results" / "README.md"])
+WALKED = [f"docs/{name}" for name in runpy.run_path(str(ROOT / "scripts" / "make_pages.py"))["WITH"]]  # run as a whole
 TASK = find_task("cifar_resnet")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
+REDIRECTION = re.compile(r" (?:2?> |2>&1|\|\|? |&$|<<).*")
 
 
 def text_of(name: str) -> str:
@@ -63,7 +66,9 @@ def examples() -> Iterator[tuple[str, str, str | None]]:
     """Page, YAML, and the errors shown for it; an example that is refused is followed by a block of its errors."""
     for page in map(named, PAGES):
         for (language, text), (_, after) in pairwise([*blocks(page), ("", "")]):
-            if language == "yaml" and re.search(r"^question:", text, re.MULTILINE):
+            base = re.search(r"^extends: (.+)$", text, re.MULTILINE)
+            extends_another = base is not None and page in WALKED  # a file that the page made before
+            if language == "yaml" and re.search(r"^question:", text, re.MULTILINE) and not extends_another:
                 yield page, text, after if after.startswith("experiments/mine.yaml:") else None
 
 
@@ -122,10 +127,13 @@ def test_the_example_of_the_readme_is_the_shipped_one(mine: Path) -> None:
 
 
 def shown_commands(page: str) -> Iterator[str]:
-    """Every command in a page's shell blocks and code spans."""
+    """Every command in a page's shell blocks and code spans; of a page that is run as a whole those of the harness."""
     for language, text in blocks(page):
         if language == "bash":
-            yield from (line.partition("  #")[0].strip() for line in text.replace("\\\n", "").splitlines())
+            commands = [line.partition("  #")[0].strip() for line in text.replace("\\\n", "").splitlines()]
+            if page in WALKED:
+                commands = [REDIRECTION.sub("", command) for command in commands if command.startswith("harness ")]
+            yield from commands
     prose = FENCE.sub("", text_of(page))
     yield from (
         span for span in re.findall(r"`([^`\n]+)`", prose) if span.startswith(("harness ", "make ", "python ", "scripts/"))
@@ -239,6 +247,21 @@ def test_the_readmes_picture_and_text_show_the_same_result() -> None:
     (result,) = [text for language, text in blocks("README.md") if language == "text"]
     with Image.open(ROOT / "docs" / "pictures" / "report.png") as picture:
         assert picture.info["result"] == result, "make both again: make demo && python scripts/make_pictures.py"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    texts = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in texts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_into_a_page_leads_to_a_heading(page: Path) -> None:
+    links = [
+        ((page.parent / target).resolve() if target else page, anchor) for target, anchor in ANCHOR.findall(page.read_text())
+    ]
+    assert not [(target.name, anchor) for target, anchor in links if target.suffix == ".md" and anchor not in anchors(target)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
