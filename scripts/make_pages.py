@@ -31,6 +31,7 @@ WITH = {
     "coming-from/ray-tune.md": MOONS,
     "coming-from/wandb-sweeps.md": MOONS,
 }
+ELSEWHERE = ("coming-from/hydra.md", "coming-from/ray-tune.md")  # need libraries that are not installed here
 BLOCK = re.compile(
     r"^```(?P<kind>bash|console|python|yaml)\n(?P<body>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```\n)?", re.MULTILINE | re.DOTALL
 )
@@ -98,14 +99,19 @@ def _output(commands: str, folder: Path, *, checked: bool) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="*", metavar="PAGE", help="such as tutorial.md; default: all that are run")
-    parser.add_argument("--python", type=Path, metavar="FOLDER", help="where the python with Hydra and Ray is, such as venv/bin")
+    parser.add_argument(
+        "pages",
+        nargs="*",
+        metavar="PAGE",
+        help="such as tutorial.md; default: all; without --python, all but those of Hydra and Ray",
+    )
+    parser.add_argument("--python", type=Path, metavar="FOLDER", help="where the python with Hydra and Ray is")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.pages if name not in WITH]:
         parser.error(f"invalid value for PAGE: {unknown[0]!r}; choose from {', '.join(WITH)}")
     first = [arguments.python.absolute()] if arguments.python else []
     os.environ["PATH"] = os.pathsep.join(map(str, [*first, Path(sys.executable).parent, os.environ["PATH"]]))
-    for name in arguments.pages or WITH:
+    for name in arguments.pages or [name for name in WITH if first or name not in ELSEWHERE]:
         path = DOCS / name
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(ROOT / WITH[name], folder)
