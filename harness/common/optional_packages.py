@@ -15,7 +15,6 @@ from typing import Any
 from harness.errors import PackageError
 
 PROJECT = "ablation-harness"
-MACHINERY = ("<frozen importlib", "importlib/__init__.py")  # files of the frames of Python's own imports
 
 
 @dataclass(frozen=True)
@@ -77,22 +76,18 @@ def load(name: str, purpose: str = "") -> Any:
 
 
 def explained(error: BaseException) -> PackageError | None:
-    """The PackageError for an exception that ended an import of an optional package by the harness; None for any other.
-
-    An exception raised inside a module that is being imported passes through Python's import machinery.
-    """
+    """The PackageError for an exception that ended an import of an optional package by the harness; None for any other."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [place for place, frame in enumerate(frames) if _root(frame.f_globals.get("__package__")) == "harness"]
-    inside = frames[own[-1] + 1 :] if own else []
-    foreign = [frame for frame in inside if not any(part in frame.f_code.co_filename for part in MACHINERY)]
-    packages = [_root(frame.f_globals.get("__name__")) for frame in foreign]
-    name = _root(error.name) if isinstance(error, ImportError) else ""
-    if own and name in PACKAGES and not is_installed(name) and all(package in PACKAGES for package in packages):
-        return _missing([name], PACKAGES[name].purpose)  # imported by the harness, or by a package that it uses
-    if foreign and foreign[0] is not inside[0]:
-        name = packages[0]
-    elif foreign or not own:
+    if not own:
         return None
+    below = frames[own[-1] + 1 :]
+    packages = [_root(frame.f_globals.get("__name__")) for frame in below]
+    name = _root(error.name) if isinstance(error, ImportError) else ""
+    if name in PACKAGES and not is_installed(name) and all(package in PACKAGES for package in packages):
+        return _missing([name], PACKAGES[name].purpose)  # imported by the harness, or by a package that it uses
+    if below:  # a module that is executed is being imported
+        name = packages[0] if below[0].f_code.co_name == "<module>" else ""
     return _broken(name, PACKAGES[name].purpose, error) if name in PACKAGES else None
 
 
@@ -111,9 +106,13 @@ def _missing(names: Iterable[str], purpose: str) -> PackageError:
 def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
     distribution = PACKAGES[name].distribution
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    # Without its dependencies: a torch that was built for this machine must stay.
-    again = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
-    return PackageError(f"{distribution} is installed but cannot be imported ({cause}), needed for {purpose}; try: {again}")
+    other = _root(error.name) if isinstance(error, ModuleNotFoundError) else name
+    if other == name:
+        # Without its dependencies: a torch that was built for this machine must stay.
+        repair = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
+    else:
+        repair = install_command(PACKAGES[other].distribution if other in PACKAGES else distribution)
+    return PackageError(f"{distribution} is installed but cannot be imported ({cause}), needed for {purpose}; try: {repair}")
 
 
 def _requirement(distribution: str) -> str:

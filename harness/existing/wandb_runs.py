@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from harness.common import python_command
+from harness.common.optional_packages import require
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.results_table import ResultsTable
@@ -25,7 +26,7 @@ PROJECT = re.compile(r"(?:https?://[^/]+/)?([^/\s]+)/([^/\s]+?)(?:/(?:workspace|
 
 
 def read_wandb(name: str) -> ResultsTable:
-    """`name` is ENTITY/PROJECT, or the project's address. Raises InputError."""
+    """`name` is ENTITY/PROJECT, or the project's address. Raises InputError, PackageError."""
     found = PROJECT.fullmatch(name)
     if found is None:
         raise InputError(f"{show(name)} is not a W&B project; write ENTITY/PROJECT, as in its address")
@@ -34,6 +35,7 @@ def read_wandb(name: str) -> ResultsTable:
     login = read_login(os.environ, home_folder())
     if login.by is None:
         raise InputError(f"{source}: not logged in to {login.host}; run `wandb login`, or set WANDB_API_KEY")
+    require(["wandb"], f"reading {source}")
     try:
         rows, left_out = _read_project(path)
     except UnreachableError as error:

@@ -55,6 +55,7 @@ UNDRAWN = "This figure cannot be drawn"
 def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
     """Draw the figures into a report's folder; one that cannot be drawn becomes a text with the reason. Raises StoreError."""
     try:
+        optional_packages.require(optional_packages.FIGURES, "figures")
         for name in optional_packages.FIGURES:
             optional_packages.load(name)
     except PackageError as error:
