@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DATABASE = "mlflow.db"
 NOTE, COMMIT = "mlflow.note.content", "mlflow.source.git.commit"  # tags that MLflow's pages show
-KIND = "mlflow.experimentKind"  # whether its pages are those for training or for language models
 INVALID = re.compile(r"[^/\w.\- :]")  # in names of metrics and parameters
 LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG = 250, 6000, 5000  # characters
 MOST_METRICS, MOST_PARAMS = 1000, 100  # of one call
@@ -105,7 +104,6 @@ def _experiment_tags(group: ExportGroup) -> dict[str, str]:
     """What MLflow shows above the runs, and each verdict."""
     tags = {
         NOTE: about(group),
-        KIND: "custom_model_development",
         "plan": group.name,
         "counts_as": group.counts_as,
         "question": group.question,
