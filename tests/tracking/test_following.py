@@ -168,7 +168,7 @@ LOCKS = """
 import sys
 from pathlib import Path
 from harness.store.paths import Paths
-from harness.tracking.uploader import RunLocks
+from harness.tracking.locks import RunLocks
 locks = RunLocks(Paths(Path(sys.argv[1])))
 print(locks.take(sys.argv[2]), flush=True)
 sys.stdin.read()

@@ -66,6 +66,15 @@ def test_the_verdicts_of_a_plan_send_one_alert(run: Any, store: Store) -> None:
         assert not server.alerts
 
 
+def test_a_worker_alone_reports_the_verdicts_of_its_plan(store: Store, toy_plan: PlanMaker) -> None:
+    claim = comparison("improves", "better", metric="score", margin=0.5)
+    path = store.save_plan(toy_plan({"base": {}, "better": {"effect": 20.0}}, seeds=3, claims=[claim]))
+    with Server() as server:
+        done = harness("worker", str(path), environment=server.environment(), cwd=store.paths.root)
+        assert done.returncode == EXIT_OK, done.stderr
+        assert alerts_of(server) == [("toys: 1 supported", "INFO")]
+
+
 def test_an_alert_that_could_not_be_sent_is_sent_by_sync_once(run: Any) -> None:
     run("run", "toys.yaml", WANDB_MODE="offline")
     assert "alert toys  waiting" in run("sync", "--dry-run")
@@ -114,7 +123,7 @@ def test_a_report_shows_its_figures_and_the_differences_with_intervals(run: Any,
         assert panel["panelDefId"] == name
         assert set(panel["fieldSettings"]) == set(DIFFERENCE_COLUMNS)
         assert panel["stringSettings"]["axis"] == "difference in score [points]"
-        table = json.loads(server.uploads[f"{report_page(plan).id}/{row['paired differences_table']['path']}"])
+        table = json.loads(server.uploads[f"{report_page(plan).id}/{row['paired_differences_table']['path']}"])
         assert table["columns"] == list(DIFFERENCE_COLUMNS)
         assert [(each[0], each[1], each[2]) for each in table["data"]] == [("better", "base", seed) for seed in range(3)]
         (store.paths.report("toys") / "note.txt").write_text("another report")
