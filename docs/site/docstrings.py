@@ -9,11 +9,15 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 from typing import Any
 
@@ -25,29 +29,41 @@ from sphinx.util.logging import getLogger
 
 LOGGER = getLogger(__name__)
 PACKAGES = ("harness", "harness.analysis.statistics")  # every name in their `__all__` has to be on a page
+CODE = re.compile(r"^    |\S   +\S", re.MULTILINE)  # indented, or in columns
+NAME = re.compile(r"[\w.]+")
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 BASES = ("model_config", "model_post_init")  # of every pydantic model
 
 
-def convert(_app: Sphinx, what: str, name: str, _found: Any, _options: Any, lines: list[str]) -> None:
-    """Mark the blocks of code of a docstring; a constant or field without one gets its comment."""
-    if what in ("data", "attribute") and (comment := comment_of(name)):
-        lines[:] = [comment]
-    lines[:] = list(marked(lines))
+def convert(_app: Sphinx, what: str, _name: str, _found: Any, _options: Any, lines: list[str]) -> None:
+    """Convert a docstring. That of a constant is that of its type, and is left out."""
+    if what == "data":
+        lines[:] = []
+    paragraphs = groupby("\n".join(lines).split("\n\n"), lambda each: CODE.search(each) is not None)
+    parts = [(code if coded else text)("\n\n".join(each)) for coded, each in paragraphs]
+    lines[:] = "\n\n".join(parts).split("\n")
 
 
-def marked(lines: list[str]) -> Iterator[str]:
-    """The lines of a docstring with two colons before a block of code, and bars that are only bars."""
-    inside = False
-    for before, line in zip(["", *lines], lines, strict=False):
-        indented = line.startswith("    ")
-        if indented and not inside and not before:
-            yield from ("::", "")
-        inside = indented or (inside and not line)
-        yield (
-            line
-            if inside
-            else "`".join(part if place % 2 else part.replace("|", r"\|") for place, part in enumerate(line.split("`")))
-        )
+def code(paragraphs: str) -> str:
+    """Code, or a table or tree in plain text."""
+    return "::\n\n" + indent(paragraphs, "    ")
+
+
+def text(paragraphs: str) -> str:
+    """Prose: names in backticks may become links, other code stays as it is, and bars are only bars."""
+    parts = paragraphs.split("`")
+    parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+    parts[1::2] = [f"`{part}`" if NAME.fullmatch(part) else f"``{part}``" for part in parts[1::2]]
+    return "".join(parts)
+
+
+def explain(_app: Sphinx, domain: str, kind: str, content: addnodes.desc_content) -> None:
+    """Give a constant or field without a text its comment."""
+    if domain == "py" and kind in ("data", "attribute") and not content.children and content.parent is not None:
+        signature = content.parent[0]
+        if comment := comment_of(f"{signature['module']}.{signature['fullname']}"):  # type: ignore[index]
+            parts = [(nodes.literal if place % 2 else nodes.Text)(part, part) for place, part in enumerate(comment.split("`"))]
+            content += nodes.paragraph("", "", *parts)
 
 
 def comment_of(name: str) -> str:
@@ -89,10 +105,13 @@ def comments(owner: ModuleType | type) -> Mapping[str, str]:
     return found
 
 
-def only_of_exported(_app: Sphinx, what: str, name: str, *_: Any) -> tuple[str, None] | None:
-    """No arguments for classes that users get, but do not make."""
-    module, _, last = name.rpartition(".")
-    return ("", None) if what == "class" and last not in getattr(sys.modules[module], "__all__", ()) else None
+def shorten(
+    _app: Sphinx, what: str, _name: str, found: Any, _options: Any, arguments: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """No arguments for protocols and for classes whose fields are their arguments; aliases by their name, also inside types."""
+    if what == "class" and ("__init__" not in vars(found) or is_dataclass(found) or getattr(found, "_is_protocol", False)):
+        return "", None
+    return arguments and ALIAS.sub(r"\1", arguments), returned
 
 
 def skip_bases(_app: Sphinx, _what: str, name: str, *_: Any) -> bool | None:
@@ -138,7 +157,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the conversion with Sphinx."""
     app.connect("builder-inited", import_for_annotations)
     app.connect("autodoc-process-docstring", convert)
-    app.connect("autodoc-process-signature", only_of_exported)
+    app.connect("object-description-transform", explain)
+    app.connect("autodoc-process-signature", shorten)
     app.connect("autodoc-skip-member", skip_bases)
     app.connect("missing-reference", leave_undocumented)
     app.connect("env-check-consistency", check)

@@ -87,29 +87,44 @@ def add_cards(app: Sphinx, page: str, text: list[str]) -> None:
 
 
 def link_reports(app: Sphinx, document: nodes.document) -> None:
-    """Links from pages to published reports lead to the copies, those to their folders to the gallery."""
+    """Links from pages to published files lead to the copies, those to folders to the gallery."""
     for node in [*document.findall(addnodes.download_reference), *document.findall(addnodes.pending_xref)]:
         if node.get("reftype") != "myst" or node.get("refdomain"):
             continue
-        name = normpath(app.env.relfn2path(node["reftarget"], node["refdoc"])[0])
-        if not f"{name}/".startswith(f"{PUBLISHED}/"):
+        name, page = normpath(app.env.relfn2path(node["reftarget"].partition("#")[0], node["refdoc"])[0]), node["refdoc"]
+        if not f"{name}/".startswith(f"{PUBLISHED}/") or not (app.srcdir / name).exists():
             continue
-        copied = Path(app.srcdir, name) in reports(Path(app.srcdir))
-        target = (
-            quote(relpath(name, Path(node["refdoc"]).parent)) if copied else app.builder.get_relative_uri(node["refdoc"], PAGE)
-        )
+        if (app.srcdir / name).is_file():
+            linked(app).add(name)
+            target = quote(relpath(name, Path(page).parent))
+        else:
+            target = app.builder.get_relative_uri(page, PAGE)
         node.replace_self(nodes.reference("", "", *node.children, internal=True, refuri=target))
 
 
+def linked(app: Sphinx) -> set[str]:
+    """The published files that pages link to; kept with what Sphinx remembers of the pages."""
+    if not hasattr(app.env, "linked_reports"):
+        app.env.linked_reports = set()  # type: ignore[attr-defined]
+    found: set[str] = app.env.linked_reports  # type: ignore[attr-defined]
+    return found
+
+
 def copy_reports(app: Sphinx, error: Exception | None) -> None:
-    """Copy the reports, and every file of their results folders that a copied page links to."""
-    root = Path(app.srcdir).resolve()
-    left = [] if error else reports(root)
+    """Copy the reports and what else pages link to."""
+    if error is None:
+        root = Path(app.srcdir).resolve()
+        copy([*reports(root), *(root / name for name in linked(app))], root, Path(app.outdir))
+
+
+def copy(files: Sequence[Path], root: Path, out: Path) -> None:
+    """Copy published files to the same paths below `out`; of pages also the files in their results folder that they link to."""
+    left = [*files]
     done: set[Path] = set()
     folders: set[Path] = set()
     while left:
         source = left.pop()
-        target = Path(app.outdir) / source.relative_to(root)
+        target = out / source.relative_to(root)
         if source.is_dir():
             folders.add(target)
         if source in done or not source.is_file():

@@ -8,8 +8,6 @@ import sys
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -149,15 +147,14 @@ def test_the_gallery_copies_reports_with_the_files_they_link_to(tmp_path: Path, 
     planned(Store.open(results), ACTIVATIONS, [comparison("improves", "leaky_relu"), comparison("improves", "gelu")])
     write_report("activations", results)
     (page,) = gallery.reports(tmp_path)
-    app: Any = SimpleNamespace(srcdir=tmp_path, outdir=tmp_path / "site")
-    gallery.copy_reports(app, None)
-    copied = tmp_path / "site" / page.relative_to(tmp_path)
+    gallery.copy([page], tmp_path, site := tmp_path / "site")
+    copied = site / page.relative_to(tmp_path)
     assert copied.read_bytes() == page.read_bytes()
-    assert dead_links(pages_of(app.outdir)) == []
-    assert not list(app.outdir.rglob("lease*"))
+    assert dead_links(pages_of(site)) == []
+    assert not list(site.rglob("lease*"))
 
     card = gallery.card(page, tmp_path)
     assert "leaky_relu improves on base" in card
     assert '<b class="supported">supported</b>' in card
     for target in re.findall(r'(?:href|src)="([^"]+)"', card):
-        assert (tmp_path / "site" / "docs" / "site" / unquote(target)).resolve().is_file()
+        assert (site / "docs" / "site" / unquote(target)).resolve().is_file()
