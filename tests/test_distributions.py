@@ -94,9 +94,9 @@ def test_the_wheel_has_every_file_of_the_package_and_no_other(wheel: Path) -> No
 def test_the_description_of_the_package_renders_on_an_index_and_links_to_nothing_that_is_not_there(wheel: Path) -> None:
     from readme_renderer import markdown
 
-    told = metadata(wheel)
-    assert told["Description-Content-Type"] == "text/markdown"
-    text = told.get_payload()
+    described = metadata(wheel)
+    assert described["Description-Content-Type"] == "text/markdown"
+    text = described.get_payload()
     rendered = markdown.render(text)
     assert rendered is not None
     assert rendered.startswith("<h1")
@@ -110,11 +110,11 @@ def test_the_description_of_the_package_renders_on_an_index_and_links_to_nothing
 
 
 def test_the_metadata_name_authors_licence_and_commands(wheel: Path) -> None:
-    told = metadata(wheel)
-    assert told["Author"] == "The ablation-harness developers"
-    assert told["License-Expression"] == "MIT"
-    assert told.get_all("Project-URL") is None  # there is no public address
-    assert "Typing :: Typed" in (told.get_all("Classifier") or ())
+    described = metadata(wheel)
+    assert described["Author"] == "The ablation-harness developers"
+    assert described["License-Expression"] == "MIT"
+    assert described.get_all("Project-URL") is None  # there is no public address
+    assert "Typing :: Typed" in (described.get_all("Classifier") or ())
     entry_points = content(wheel)[f"{INSIDE.format(PROJECT['version'])}/entry_points.txt"].decode()
     assert entry_points.split() == [
         "[console_scripts]",

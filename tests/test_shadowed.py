@@ -52,7 +52,7 @@ def test_another_package_earlier_on_the_path_is_named(command: Command, tmp_path
     other = package(tmp_path / "other")
     remedy = "rename it, or start where it is not on Python's import path"
     assert command(tmp_path / "other", ROOT) == (2, "", f"another package named harness shadows this one: {other}; {remedy}\n")
-    assert command(ROOT, tmp_path / "other")[0] == 0  # a later one is no obstacle
+    assert command(ROOT, tmp_path / "other")[0] == 0  # a later one does not matter
 
 
 def test_a_module_in_the_current_folder_is_named(command: Command, tmp_path: Path) -> None:
