@@ -2,7 +2,7 @@
 
     python scripts/make_lock.py
 
-Needs uv. Run it after a change of the dependencies or of constraints.txt; tests/test_installation.py compares them.
+Run it after a change of the dependencies or of constraints.txt; tests/test_installation.py compares them.
 """
 
 import shutil
@@ -10,11 +10,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import uv
+
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
     """Lock with constraints.txt in a copy, then without it here: uv keeps the versions of a lock that fits."""
+    lock = [uv.find_uv_bin(), "lock", "--quiet"]
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
@@ -22,9 +25,9 @@ def main() -> None:
             shutil.copy(ROOT / name, there)
         project = (ROOT / "pyproject.toml").read_text()
         (there / "pyproject.toml").write_text(project.replace("[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = {pins!r}\n"))
-        subprocess.run(["uv", "lock", "--quiet"], cwd=there, check=True)
+        subprocess.run(lock, cwd=there, check=True)
         shutil.copy(there / "uv.lock", ROOT)
-    subprocess.run(["uv", "lock", "--quiet"], cwd=ROOT, check=True)
+    subprocess.run(lock, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
