@@ -48,6 +48,10 @@ def demo(
     outcome = run_experiment(experiment, results, device=device, workers=workers, options=options)
     outcome.show(results, as_json=False)
     if outcome.exit_code == EXIT_OK:
+        found = {verdict["verdict"] for verdict in outcome.document(results)["verdicts"]}
+        for verdict, meaning in phrases.MEANINGS.items():
+            if verdict in found:
+                shell.say(f"{verdict.upper()}: {meaning}")
         figures = Paths(results).report(experiment.name) / "figures"
         shell.say(f"learning curves: {figures / 'learning_curves.png'}")
         shell.say(f"in a browser: {shlex.join(['harness', 'serve', *phrases.results_option(results)])}")

@@ -75,6 +75,7 @@ from harness.reporting.phrases.resources import needs, resources
 from harness.reporting.phrases.times import device_time, lasting, left
 from harness.reporting.phrases.verdicts import (
     AGAINST,
+    MEANINGS,
     counted_runs,
     deciding_p,
     headline,
@@ -91,6 +92,7 @@ __all__ = [
     "CHANGED",
     "CONTRADICTED",
     "DIFFERS",
+    "MEANINGS",
     "MIN_LABEL",
     "NOTHING",
     "RESUMED",

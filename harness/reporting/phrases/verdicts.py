@@ -23,6 +23,13 @@ from harness.reporting.phrases.estimates import EstimateText, confidence, p_valu
 from harness.reporting.phrases.numbers import difference_unit, listed, plural
 from harness.tasks.protocol import Metric
 
+# Verdict -> what it means, for readers who see one for the first time.
+MEANINGS: Mapping[str, str] = {
+    "supported": "the seeds show what the claim says",
+    "refuted": "the seeds show the opposite of the claim",
+    "equivalent": "any difference is smaller than the margin, the smallest that matters",
+    "inconclusive": "the seeds leave the claim open, which does not mean that there is no difference; more seeds would decide it",
+}
 # Note -> sentence.
 NOTES: Mapping[str, str] = {
     model.NEGLIGIBLE: "There is a difference, but it is smaller than the margin.",
