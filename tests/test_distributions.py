@@ -15,6 +15,7 @@ import venv
 import zipfile
 from collections.abc import Callable, Mapping
 from email.parser import Parser
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +32,7 @@ NOT_SOURCES = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", "
 INSIDE = "ablation_harness-{}.dist-info"
 
 
+@cache  # of one moment: the files that are copied are those that are expected
 def sources() -> list[str]:
     """Every file of the repository, or of an unpacked source distribution, where there is no git; links as such."""
     if (ROOT / ".git").exists():
