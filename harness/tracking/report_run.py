@@ -41,7 +41,7 @@ class ReportRuns:
             if alert is None:
                 return ""
             delivery.save_plan(self.paths, plan.name, self._known(plan))
-            return self._announce(plan, alert) if online else "offline"
+            return self._announce(plan, alert) if online else "offline; `harness sync` sends it within a day"
         except (UnreachableError, StoreError) as error:
             return str(error)
 
