@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.sweep import run_search
     from harness.tasks.protocol import (
         Accelerator,
+        Examples,
         Location,
         Metric,
         Neutral,
@@ -36,6 +37,7 @@ __all__ = [
     "Accelerator",
     "DataError",
     "DeviceError",
+    "Examples",
     "Location",
     "Metric",
     "Neutral",
@@ -58,7 +60,19 @@ __all__ = [
 ]
 
 # For authors of tasks.
-_TASK = ("Accelerator", "Location", "Metric", "Neutral", "Number", "Part", "Task", "Training", "TrainingFailed", "cache_folder")
+_TASK = (
+    "Accelerator",
+    "Examples",
+    "Location",
+    "Metric",
+    "Neutral",
+    "Number",
+    "Part",
+    "Task",
+    "Training",
+    "TrainingFailed",
+    "cache_folder",
+)
 _MODULES = {
     "load_experiment": "harness.experiment",
     "make_plan": "harness.experiment.plan",

@@ -39,7 +39,8 @@ class PlanDelivery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
-    alerted: str | None = None  # `Alert.about` of the last alert about its verdicts
+    due: str | None = None  # `Alert.about` of the last alert about its verdicts that a mirror was to send
+    alerted: str | None = None  # that of the last one sent
     report: str | None = None  # `folder_digest` of the report that was uploaded
     figures: tuple[str, ...] = ()  # the names of its figures in W&B
 

@@ -1,4 +1,4 @@
-"""Plain values -> what W&B shows as tables, images and charts. Imports wandb; its tables convert rows when they are made."""
+"""Plain values -> W&B's tables, images and charts. Used only in the mirror's and the sync process."""
 
 from __future__ import annotations
 

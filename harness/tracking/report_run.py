@@ -37,11 +37,11 @@ class ReportRuns:
         Not `online`: only note that there is one for `harness sync`.
         """
         try:
-            alert = _due(self.paths, plan, Ledger(self.paths).read().state)
+            alert = _unsent(self.paths, plan, Ledger(self.paths).read().state)
             if alert is None:
                 return ""
-            delivery.save_plan(self.paths, plan.name, self._known(plan))
-            return self._announce(plan, alert) if online else "offline"
+            self._save(plan, self._known(plan), due=alert.about)
+            return self._announce(plan, alert) if online else "offline; `harness sync` sends it within a day"
         except (UnreachableError, StoreError) as error:
             return str(error)
 
@@ -109,12 +109,16 @@ class ReportRuns:
 
 def alerts_left(paths: Paths, plans: Iterable[Plan]) -> list[str]:
     """The names of the plans with an alert about verdicts that a mirror could not send. Raises StoreError, InputError."""
-    noted = [plan for plan in plans if delivery.load_plan(paths, plan.name) is not None]
+    noted = [plan for plan in plans if (known := _known(paths, plan)).due != known.alerted]
     state = Ledger(paths).read().state if noted else State()
-    return [plan.name for plan in noted if _due(paths, plan, state) is not None]
+    return [
+        plan.name
+        for plan in noted
+        if (alert := _unsent(paths, plan, state)) is not None and alert.about == _known(paths, plan).due
+    ]
 
 
-def _due(paths: Paths, plan: Plan, state: State) -> alerts.Alert | None:
+def _unsent(paths: Paths, plan: Plan, state: State) -> alerts.Alert | None:
     """The alert about the verdicts of `plan` that was not sent yet; None: there is none, or it is not wanted."""
     alert = alerts.of_verdicts(plan, state) if "verdicts" in alerts.chosen(os.environ) else None
     return None if alert is None or _known(paths, plan).alerted == alert.about else alert

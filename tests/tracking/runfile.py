@@ -15,6 +15,8 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 def chunks(data: bytes) -> Iterator[bytes]:
     """The records of a file in LevelDB's log format, after W&B's 7 bytes; ends where the file was cut off."""
+    if not data:  # just created
+        return
     assert data[:4] == b":W&B"
     place, parts = 7, b""
     while place + HEADER.size <= len(data):

@@ -129,6 +129,8 @@ def test_a_report_shows_its_figures_and_the_differences_with_intervals(run: Any,
         (store.paths.report("toys") / "note.txt").write_text("another report")
         run("sync", "toys", "--upload", "report", **server.environment())
         assert (len(served.rows()), len(server.charts)) == (2, 1)  # the chart exists already
+        assert run("sync", "toys", "--upload", "report", **server.environment()).startswith("everything is uploaded")
+        assert not server.alerts  # no mirror was to send one
 
 
 def test_without_a_chart_of_its_own_the_mean_differences_are_bars(run: Any, plan: Plan) -> None:
