@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +38,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="one folder for all names; default: FOLDER/exports/NAME/KIND in the results folder, for each name",
+            help="one folder for all names; default: exports/NAME/KIND in the results folder, for each name",
             rich_help_panel=cli_options.RESULTS,
         ),
     ] = None,
@@ -68,8 +68,8 @@ def export(
 
     store = Store.open(results, create=False)
     _require(to)
-    wanted = tuple(dict.fromkeys(names))
-    groups = [find_group(store, name) for name in wanted]
+    found = {group.name: group for group in (find_group(store, name) for name in dict.fromkeys(names))}
+    groups = [*found.values()]  # each once: a plan has several names
     parts = [(into, groups)] if into is not None else [(store.paths.export(group.name) / to.value, [group]) for group in groups]
     for folder, _ in parts:
         refuse_foreign(folder, to.value)
@@ -78,7 +78,7 @@ def export(
         shell.show_json({"exports": documents})
         return
     for document in documents:
-        print(f"{document['text']}\n\n  {document['open']}\n")
+        print(_in_words(document))
 
 
 def _require(to: Target) -> None:
@@ -93,14 +93,13 @@ def _require(to: Target) -> None:
 
 
 def _write(to: Target, folder: Path, groups: Sequence[ExportGroup]) -> dict[str, Any]:
-    """Write one folder; what was written, for people and as JSON values."""
+    """Write one folder; what was written, as JSON values."""
     from importlib.metadata import version
 
     from harness.exporting.mlflow_database import write_mlflow
     from harness.exporting.tables import write_csv, write_wandb_tables
     from harness.exporting.target import writing
     from harness.exporting.tensorboard_files import write_tensorboard
-    from harness.reporting import phrases
 
     names = [group.name for group in groups]
     with writing(folder, to.value, names, version("ablation-harness")) as new:
@@ -112,22 +111,25 @@ def _write(to: Target, folder: Path, groups: Sequence[ExportGroup]) -> dict[str,
                 Target.csv: write_csv,
                 Target.wandb_table: write_wandb_tables,
             }[to](groups, new)
-    states: dict[str, int] = {}
-    for group in groups:
-        states = {state: states.get(state, 0) + group.states.get(state, 0) for state in (*states, *group.states)}
-    pending = sum(group.pending for group in groups)
-    counted = ", ".join(f"{count:,d} {state}" for state, count in states.items())
-    rest = f"; {phrases.plural(pending, 'run')} not begun" if pending else ""
-    text = f"{' and '.join(names)}: {phrases.plural(sum(states.values()), 'run')} ({counted}){rest} in {folder}"
+    states = [run.state for group in groups for run in group.runs]
     return {
         "names": names,
         "to": to.value,
         "folder": str(folder),
-        "runs": states,
-        "pending": pending,
+        "runs": {state: states.count(state) for state in dict.fromkeys(states)},
+        "pending": sum(group.pending for group in groups),
         "open": _how_to_open(to, folder),
-        "text": text,
     }
+
+
+def _in_words(document: Mapping[str, Any]) -> str:
+    from harness.reporting import phrases
+
+    runs = document["runs"]
+    counted = ", ".join(f"{count:,d} {state}" for state, count in runs.items())
+    rest = f"; {phrases.plural(document['pending'], 'run')} not begun" if document["pending"] else ""
+    what = f"{' and '.join(document['names'])}: {phrases.plural(sum(runs.values()), 'run')} ({counted}){rest}"
+    return f"{what} in {document['folder']}\n\n  {document['open']}\n"
 
 
 def _how_to_open(to: Target, folder: Path) -> str:

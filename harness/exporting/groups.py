@@ -17,6 +17,7 @@ from harness.experiment.study import task_of as task_of_study
 from harness.reporting.pages import gather
 from harness.search.storage import VARIABLE, storage_url, uses_database
 from harness.search.stored_trials import read_trials
+from harness.search.trials import trial_label
 from harness.store.atomic import read_json
 from harness.store.lookup import find_run, plan_name, stored_plan, unknown_name
 from harness.store.paths import RUN_ID_START
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
     from harness.search.trials import Trial
     from harness.tasks.protocol import Task
 
-Kind = Literal["plan", "search", "run"]
 CountsAs = Literal["evidence", "rehearsal", "selection", "no plan"]
 POSITIONS = ("epoch", "step")  # numbers of a row that say where it is
 
 
 @dataclass(frozen=True)
 class ExportRun:
-    """A run that has begun. `results`: the numbers of its result, of an unfinished run none."""
+    """A run that has begun."""
 
     id: str
     variant: str
@@ -67,7 +67,7 @@ class ExportGroup:
 
     store: Store
     name: str
-    kind: Kind
+    plan: str  # the plan or search of the runs; of a run that belongs to none, its id
     question: str
     source: str
     counts_as: CountsAs
@@ -75,12 +75,6 @@ class ExportGroup:
     runs: tuple[ExportRun, ...]
     pending: int  # runs that have not begun, which are not exported
     report: ReportData | None = None  # of a plan that is judged
-
-    @property
-    def states(self) -> dict[str, int]:
-        """State -> number of runs."""
-        states = [run.state for run in self.runs]
-        return {state: states.count(state) for state in dict.fromkeys(states)}
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
@@ -165,7 +159,7 @@ def _of_plan(store: Store, plan: Plan) -> ExportGroup:
     return ExportGroup(
         store=store,
         name=plan.name,
-        kind="plan",
+        plan=plan.name,
         question=plan.question,
         source=plan.source or "",
         counts_as=_counts_as(plan, chooses=plan.selection is not None),
@@ -187,12 +181,12 @@ def _of_search(store: Store, study: Study) -> ExportGroup:
             elif run_id not in runs:  # a trial that continues another one has its runs
                 spec = read_json(store.paths.run(run_id).spec, Spec)
                 runs[run_id] = ExportRun(
-                    run_id, f"trial_{trial.number}", spec.seed, study.task, record, flatten(spec.config), trial=trial.number
+                    run_id, trial_label(trial.number), spec.seed, study.task, record, flatten(spec.config), trial=trial.number
                 )
     return ExportGroup(
         store=store,
         name=study.name,
-        kind="search",
+        plan=study.name,
         question=study.question,
         source=study.source or "",
         counts_as="selection",
@@ -207,14 +201,14 @@ def _of_run(store: Store, run_id: str) -> ExportGroup:
     places = places_of(store.paths, plans, run_id)
     spec, record = read_json(store.paths.run(run_id).spec, Spec), store.record(run_id)
     trial = places.trials[0].number if places.trials and not places.variants else None
-    label = next(iter(places.variants), f"trial_{trial}" if trial is not None else run_id)
+    label = next(iter(places.variants), trial_label(trial) if trial is not None else run_id)
     one = ExportRun(run_id, label, spec.seed, spec.task, record, flatten(spec.config), trial=trial)
     of_plan = next((plan for plan in plans if any(run.id == run_id for run in plan.runs)), None)
     study = store.load_study(places.trials[0].study) if places.trials and of_plan is None else None
     return ExportGroup(
         store=store,
         name=run_id,
-        kind="run",
+        plan=of_plan.name if of_plan else study.name if study else run_id,
         question=f"Run of {' and '.join([*places.named, *places.named_trials])}" if places.plans or places.trials else "",
         source="",
         counts_as="selection" if places.chooses else "no plan" if of_plan is None else _counts_as(of_plan, chooses=False),

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.errors import DeviceError
+from harness.errors import DeviceError, StoreError
 from harness.exporting.about import RESULT, about, verdict_sentences
 from harness.exporting.groups import POSITIONS, ExportGroup, ExportRun
 from harness.exporting.times import seconds_of, times_of
@@ -42,15 +42,19 @@ def require_mlflow() -> None:
 def write_mlflow(groups: Sequence[ExportGroup], folder: Path, place: Path) -> None:
     """Write mlflow.db to `folder`; artifacts that somebody adds later go below `place`. Raises StoreError."""
     with _quiet():
+        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
-        client = MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).absolute()}")
-        for group in groups:
-            artifacts = (place / "artifacts" / re.sub(r"[^\w.@+-]", "_", group.name)).absolute().as_uri()
-            experiment = client.create_experiment(group.name, artifact_location=artifacts, tags=_experiment_tags(group))
-            names = _valid_names(group)
-            for run in group.runs:
-                _write_run(client, experiment, group, run, names)
+        try:
+            client = MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).absolute()}")
+            for group in groups:
+                artifacts = (place / "artifacts" / re.sub(r"[^\w.@+-]", "_", group.name)).absolute().as_uri()
+                experiment = client.create_experiment(group.name, artifact_location=artifacts, tags=_experiment_tags(group))
+                names = _valid_names(group)
+                for run in group.runs:
+                    _write_run(client, experiment, group, run, names)
+        except MlflowException as error:
+            raise StoreError(f"{place}: MLflow cannot write it: {str(error).splitlines()[0]}") from error
 
 
 def _write_run(client: MlflowClient, experiment: str, group: ExportGroup, run: ExportRun, names: Mapping[str, str]) -> None:
@@ -87,7 +91,7 @@ def _tags(group: ExportGroup, run: ExportRun) -> dict[str, str]:
     tags = {
         "variant": run.variant,
         "seed": run.seed,
-        "plan": group.name,
+        "plan": group.plan,
         "run_id": run.id,
         "state": run.state,
         "counts_as": group.counts_as,

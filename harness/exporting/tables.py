@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.verdicts.document import as_measured, numbers
-from harness.exporting.groups import ExportGroup
+from harness.exporting.groups import ExportGroup, ExportRun
 from harness.reporting import phrases
 
 SETTING = "config."  # prefix of the columns of settings
@@ -28,7 +28,7 @@ class Table:
 
 def tables_of(groups: Sequence[ExportGroup]) -> Iterator[Table]:
     """The tables runs, curves and, if a plan has claims, claims. Raises StoreError."""
-    yield _table("runs", [_run_cells(group, place) for group in groups for place in range(len(group.runs))])
+    yield _table("runs", [_run_cells(group, run) for group in groups for run in group.runs])
     yield _table("curves", [cells for group in groups for cells in _curve_cells(group)])
     if claims := [cells for group in groups for cells in _claim_cells(group)]:
         yield _table("claims", claims)
@@ -62,10 +62,9 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(name, columns, [[row.get(column) for column in columns] for row in rows])
 
 
-def _run_cells(group: ExportGroup, place: int) -> dict[str, Any]:
-    run = group.runs[place]
+def _run_cells(group: ExportGroup, run: ExportRun) -> dict[str, Any]:
     own = {
-        "plan": group.name,
+        "plan": group.plan,
         "id": run.id,
         "variant": run.variant,
         "seed": run.seed,
@@ -86,7 +85,7 @@ def _run_cells(group: ExportGroup, place: int) -> dict[str, Any]:
 
 def _curve_cells(group: ExportGroup) -> Iterator[dict[str, Any]]:
     for run in group.runs:
-        own = {"plan": group.name, "id": run.id, "variant": run.variant, "seed": run.seed, "state": run.state}
+        own = {"plan": group.plan, "id": run.id, "variant": run.variant, "seed": run.seed, "state": run.state}
         for row in group.rows(run):
             yield {**own, **row, **own}
 
@@ -96,7 +95,7 @@ def _claim_cells(group: ExportGroup) -> Iterator[dict[str, Any]]:
         return
     metrics = group.report.metrics
     for number, verdict in enumerate(group.report.judgement.verdicts, start=1):
-        own = {"plan": group.name, "claim": number, "text": phrases.claim(verdict.claim, metrics), "verdict": verdict.verdict}
+        own = {"plan": group.plan, "claim": number, "text": phrases.claim(verdict.claim, metrics), "verdict": verdict.verdict}
         own |= {"kind": verdict.claim.kind, "metric": verdict.claim.metric}
         rest = {"decided_at": verdict.decided_at, "registered": verdict.registered, "counts_as": group.counts_as}
         if not verdict.rows:  # before the first look

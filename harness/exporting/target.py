@@ -63,6 +63,7 @@ def writing(target: Path, kind: str, names: Sequence[str], version: str) -> Iter
 
     Raises InputError as `refuse_foreign` does, StoreError if the folder cannot be written.
     """
+    target = target.resolve()  # what a link names is replaced, not the link
     refuse_foreign(target, kind)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

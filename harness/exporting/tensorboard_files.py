@@ -104,7 +104,7 @@ def _write_run(group: ExportGroup, run: ExportRun, folder: Path, several: bool) 
 
 def _hparams(group: ExportGroup, run: ExportRun, several: bool) -> dict[str, Any]:
     """The columns of a run: what it is, then the settings in which the runs of its group differ."""
-    own: dict[str, Any] = {"plan": group.name} if several else {}
+    own: dict[str, Any] = {"plan": group.plan} if several else {}
     own |= {"variant": run.variant, "seed": run.seed, "state": run.state}
     return {**own, **{name: run.settings[name] for name in group.varying if name in run.settings and name not in own}}
 

@@ -179,7 +179,7 @@ def test_runs_that_only_choose_show_no_test_metrics(store: Store) -> None:
     plan = planned(store, {"base": [93.0]})
     run = plan.runs[0]
     alone = find_group(store, run.id[:8])
-    assert (alone.kind, alone.name, alone.runs[0].variant, alone.counts_as) == ("run", run.id, "base", "evidence")
+    assert (alone.name, alone.plan, alone.runs[0].variant, alone.counts_as) == (run.id, plan.name, "base", "evidence")
     assert alone.results(alone.runs[0])["test_accuracy"] == 93.0
     chooses = type(alone)(**{**vars(alone), "counts_as": "selection"})
     assert "test_accuracy" not in chooses.results(alone.runs[0])
