@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -61,6 +62,30 @@ def _lacking(reason: str) -> None:
     if os.environ.get("HARNESS_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason}, and HARNESS_REQUIRE_ALL is set", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Skip a test that imports torch where it is not installed; see `_lacking`."""
+    with _skipped_without_torch():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """The same if one of its fixtures does."""
+    with _skipped_without_torch():
+        return (yield)
+
+
+@contextmanager
+def _skipped_without_torch() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if NO_TORCH and error.name in ("torch", "torchvision"):
+            _lacking("needs torch")
+        raise
 
 
 @pytest.hookimpl(wrapper=True)

@@ -114,6 +114,7 @@ def test_without_git_a_programs_folder_has_a_digest_alone(tmp_path):
     assert after.digest != before.digest
 
 
+@pytest.mark.torch
 def test_provenance_holds_no_environment(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "s3cret-value")
     seen = provenance.observe("cpu", 2, ("harness", "run"), "host")
