@@ -149,12 +149,16 @@ def parse(command: str, words: list[str]) -> None:
     command_of(command).make_context(f"harness {command}", words)
 
 
+# Programs that install, and the files of the repository that their commands name.
+INSTALLERS = {"pip", "uv", "conda", "docker", "python -m pip", ".venv/bin/python -m pip", "python -m venv"}
+NAMED_FILE = re.compile(r"[\w-]+(?:/[\w-]+)*\.(?:txt|toml|lock|def)")
 ALL_COMMANDS = [(page, command) for page in map(named, PAGES) for command in dict.fromkeys(shown_commands(page)) if command]
 
 
 @pytest.mark.parametrize(("page", "command"), ALL_COMMANDS)
 def test_commands_in_the_docs_are_valid(page: str, command: str) -> None:
-    words = shlex.split(command.replace("python -m harness.", "harness "))
+    words = shlex.split(command.replace("python -m harness.", "harness ").replace(".venv/bin/harness", "harness"))
+    words = words[1:] if re.fullmatch(r"[A-Z_]+=\w+", words[0]) else words
     if words[0] == "harness":
         assert words[1] in (*COMMANDS, "COMMAND", "--version", "--install-completion"), f"{page}: {command}"
         if words[2:] and "--help" not in words:  # a name alone is a mention
@@ -162,8 +166,10 @@ def test_commands_in_the_docs_are_valid(page: str, command: str) -> None:
     elif words[0] == "make":
         targets = re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE)
         assert set(words[1:]) <= set(targets), f"{page}: {command}"
-    elif words[0] == "pip":
-        assert words[1:] == ["install", "."], f"{page}: {command}"
+    elif words[0] in INSTALLERS or " ".join(words[:3]) in INSTALLERS:
+        assert not [name for name in NAMED_FILE.findall(command) if not (ROOT / name).is_file()], f"{page}: {command}"
+        if words[:2] == ["uv", "run"]:
+            assert words[words.index("harness") + 1] in COMMANDS, f"{page}: {command}"
     else:
         script = words[1] if words[0] == "python" else words[0]
         assert (ROOT / script).is_file(), f"{page}: {command}"
