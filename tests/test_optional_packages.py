@@ -156,6 +156,30 @@ def test_a_checkpoint_that_only_torch_reads_outlives_an_attempt_without_it(bare:
     assert not run.with_name("result.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_torch_that_does_not_load_stops_the_worker_and_no_run_fails(tmp_path: Path) -> None:
+    cause = "libtorch_cpu.so: cannot open shared object file"
+    broken = without(tmp_path / "env", torch=f"raise OSError({cause!r})")
+    ended = broken.run("-m", "harness", "run", LEAKY, "--profile", "smoke", "--results", "new")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].startswith(
+        f"torch is installed but cannot be imported (OSError: {cause}), needed for the task"
+    )
+    assert list(Path("new/runs").glob("*/result.json")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_wandb_that_does_not_load_stops_no_training_and_sync_names_the_cause(tmp_path: Path) -> None:
+    broken = without(tmp_path / "env", wandb="raise RuntimeError('generated for another protobuf')")
+    ended = broken.run("-m", "harness", "run", "program.yaml", "--results", "new", WANDB_MODE="offline")
+    assert (ended.code, "Traceback" in ended.err) == (0, False)
+    late = broken.run("-m", "harness", "sync", "--results", "new", WANDB_MODE="online", WANDB_API_KEY="0" * 40)
+    assert late.code == 1
+    assert "wandb is installed but cannot be imported (RuntimeError: generated for another protobuf)" in late.words
+
+
 # Commands without the package: what they say, or where they work None.
 EACH: dict[str, dict[str, str | None]] = {
     "pandas": {"status": "pandas is not installed", "verify": None, "run program.yaml": "pandas is not installed"},
