@@ -17,7 +17,7 @@ import pytest
 from conftest import TESTS
 from lacking import Lacking, without
 
-from harness.common.optional_packages import PACKAGES, explained
+from harness.common.optional_packages import PACKAGES, explained, lacking
 from harness.store.checkpoint import MARK
 
 ROOT = TESTS.parent
@@ -239,6 +239,13 @@ def test_what_is_needed_beside_an_own_torch_is_every_dependency_but_torch_and_to
 def test_every_optional_package_is_a_dependency() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {each.distribution for each in PACKAGES.values()} <= {re.split(r"[^\w-]", line)[0] for line in declared}
+
+
+def test_a_package_of_a_users_task_is_named_as_it_is_imported() -> None:
+    error = lacking(["numpy", "nothing_of_this_name"], "the task mine:TASK")
+    said = "nothing_of_this_name is not installed, but needed for the task mine:TASK; install: python -m pip install nothing_of_this_name"
+    assert str(error) == said
+    assert lacking(["numpy"], "the task mine:TASK") is None
 
 
 def test_an_error_inside_a_package_is_not_taken_for_a_broken_import() -> None:
