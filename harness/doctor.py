@@ -246,8 +246,9 @@ def accelerators(environment: Mapping[str, str] = os.environ, root: Path = Path(
         vendor = "AMD" if driver == "ROCm" else "NVIDIA"
         shows = "rocm-smi" if driver == "ROCm" else "nvidia-smi"
         advice = f"install a torch built for the {driver} version that {shows} shows; programs of your own may use them"
-        cannot = "but this torch cannot use it" if has_torch else "for programs: there is no torch for the built-in task"
-        return Finding("accelerators", "note", f"{len(gpus)} {vendor} GPU found, {cannot}{used}", advice if has_torch else None)
+        cannot = "but this torch cannot use it" if has_torch else "but torch is not installed, which the built-in task needs"
+        advice = advice if has_torch else "programs of your own may use them"
+        return Finding("accelerators", "note", f"{len(gpus)} {vendor} GPU found, {cannot}{used}", advice)
     hidden = {name: environment[name] for name in SELECTORS if name in environment}
     if hidden and visible_gpus({}, root):
         what = ", ".join(f"{name}={value}" for name, value in hidden.items())

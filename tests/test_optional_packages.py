@@ -17,7 +17,7 @@ import pytest
 from conftest import TESTS
 from lacking import Lacking, without
 
-from harness.common.optional_packages import PACKAGES, explained
+from harness.common.optional_packages import PACKAGES, explained, lacking
 from harness.store.checkpoint import MARK
 
 ROOT = TESTS.parent
@@ -156,6 +156,30 @@ def test_a_checkpoint_that_only_torch_reads_outlives_an_attempt_without_it(bare:
     assert not run.with_name("result.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_torch_that_does_not_load_stops_the_worker_and_no_run_fails(tmp_path: Path) -> None:
+    cause = "libtorch_cpu.so: cannot open shared object file"
+    broken = without(tmp_path / "env", torch=f"raise OSError({cause!r})")
+    ended = broken.run("-m", "harness", "run", LEAKY, "--profile", "smoke", "--results", "new")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].startswith(
+        f"torch is installed but cannot be imported (OSError: {cause}), needed for the task"
+    )
+    assert list(Path("new/runs").glob("*/result.json")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_wandb_that_does_not_load_stops_no_training_and_sync_names_the_cause(tmp_path: Path) -> None:
+    broken = without(tmp_path / "env", wandb="raise RuntimeError('generated for another protobuf')")
+    ended = broken.run("-m", "harness", "run", "program.yaml", "--results", "new", WANDB_MODE="offline")
+    assert (ended.code, "Traceback" in ended.err) == (0, False)
+    late = broken.run("-m", "harness", "sync", "--results", "new", WANDB_MODE="online", WANDB_API_KEY="0" * 40)
+    assert late.code == 1
+    assert "wandb is installed but cannot be imported (RuntimeError: generated for another protobuf)" in late.words
+
+
 # Commands without the package: what they say, or where they work None.
 EACH: dict[str, dict[str, str | None]] = {
     "pandas": {"status": "pandas is not installed", "verify": None, "run program.yaml": "pandas is not installed"},
@@ -215,6 +239,13 @@ def test_what_is_needed_beside_an_own_torch_is_every_dependency_but_torch_and_to
 def test_every_optional_package_is_a_dependency() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {each.distribution for each in PACKAGES.values()} <= {re.split(r"[^\w-]", line)[0] for line in declared}
+
+
+def test_a_package_of_a_users_task_is_named_as_it_is_imported() -> None:
+    error = lacking(["numpy", "nothing_of_this_name"], "the task mine:TASK")
+    said = "nothing_of_this_name is not installed, but needed for the task mine:TASK; install: python -m pip install nothing_of_this_name"
+    assert str(error) == said
+    assert lacking(["numpy"], "the task mine:TASK") is None
 
 
 def test_an_error_inside_a_package_is_not_taken_for_a_broken_import() -> None:

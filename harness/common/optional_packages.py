@@ -48,7 +48,7 @@ def is_installed(name: str) -> bool:
     """Whether the package can be found; it is not imported. A folder of that name without code does not count."""
     try:
         found = importlib.util.find_spec(name)
-    except ImportError:
+    except (ImportError, ValueError):  # of a module that was replaced by None
         return False
     return found is not None and found.origin is not None
 
@@ -97,21 +97,21 @@ def install_command(*distributions: str) -> str:
 
 
 def _missing(names: Iterable[str], purpose: str) -> PackageError:
-    pip = [PACKAGES[name].distribution for name in names]
+    pip = [_distribution(name) for name in names]
     listed = " and ".join([", ".join(pip[:-1]), pip[-1]] if len(pip) > 1 else pip)
     state = "is not installed" if len(pip) == 1 else "are not installed"
     return PackageError(f"{listed} {state}, but needed for {purpose}; install: {install_command(*pip)}")
 
 
 def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
-    distribution = PACKAGES[name].distribution
+    distribution = _distribution(name)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     other = _root(error.name) if isinstance(error, ModuleNotFoundError) else name
     if other == name:
         # Without its dependencies: a torch that was built for this machine must stay.
         repair = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
     else:
-        repair = install_command(PACKAGES[other].distribution if other in PACKAGES else distribution)
+        repair = install_command(_distribution(other) if other in PACKAGES else distribution)
     return PackageError(f"{distribution} is installed but cannot be imported ({cause}), needed for {purpose}; try: {repair}")
 
 
@@ -123,6 +123,10 @@ def _requirement(distribution: str) -> str:
         return distribution
     own = re.compile(rf"{re.escape(distribution)}(?![\w.-])", re.IGNORECASE)
     return next((line.partition(";")[0].strip() for line in lines if own.match(line)), distribution)
+
+
+def _distribution(name: str) -> str:
+    return PACKAGES[name].distribution if name in PACKAGES else name
 
 
 def _root(module: Any) -> str:

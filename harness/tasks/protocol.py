@@ -228,7 +228,7 @@ class Task(Protocol):
         return ()
 
     def required_packages(self, config: Any) -> Sequence[str]:  # noqa: ARG002 - unused by default
-        """The keys of `harness.common.optional_packages.PACKAGES` that a run of `config` imports, such as torch.
+        """The packages that a run of `config` imports and this machine may lack, by the names that are imported, such as torch.
 
         A command that would train without them ends before it writes anything.
         """

@@ -14,10 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.common.optional_packages import explained
 from harness.store.paths import Paths
 from harness.tracking.alerts import RECENT, Alert
 from harness.tracking.login import home_folder, read_login
 from harness.tracking.page import FinalUpdate, Page, without_secrets
+
+LONGEST_REASON = 500  # characters
 
 
 class Limits(BaseModel):
@@ -227,7 +230,7 @@ def wandb_errors() -> Iterator[None]:
     except UnreachableError:
         raise
     except Exception as error:
-        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        line = " ".join(str(explained(error) or f"{type(error).__name__}: {error}").split())[:LONGEST_REASON]
         raise UnreachableError(str(without_secrets(line))) from None
 
 

@@ -132,7 +132,9 @@ def _checked(array: Path, about: Path, identity: str) -> dict[str, Any] | None:
 
 
 def _make(array: Path, about: Path, identity: str, size: int, source: Source) -> dict[str, Any]:
-    pillow = optional_packages.load("PIL.Image", "decoding images")
+    optional_packages.load("PIL")
+    from PIL import Image
+
     shape = (len(source.labels), 3, size, size)
     with cache_file.replacing(array) as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -140,7 +142,7 @@ def _make(array: Path, about: Path, identity: str, size: int, source: Source) ->
         start, length = file.tell(), 3 * size * size
         left = set(range(len(source.labels)))
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pillow.DecompressionBombWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             for index, pixels in source.images():
                 # written, not mapped: a full disk then raises an error instead of SIGBUS
                 file.seek(start + index * length)
