@@ -35,7 +35,7 @@ def layers() -> tuple[tuple[str, ...], ...]:
 
 LAYERS = layers()
 TORCH = ("torch", "torchvision")
-HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow")
+HEAVY = (*TORCH, "pandas", "scipy", "matplotlib", "seaborn", "jinja2", "wandb", "wandb_workspaces", "optuna", "pyarrow", "mlflow")
 # The name of the default task, which an experiment file may leave out.
 NAME_THE_DEFAULT_TASK = {"tasks/registry.py", "experiment/reader.py", "experiment/file.py", "experiment/schema.py"}
 # What is ready on this machine is asked of the data too.
