@@ -15,7 +15,7 @@ def test_quick_and_slow_checks_together_run_every_test() -> None:
     assert set(re.findall(r'run_tests "([^"]+)"', script)) == {"slow", "not slow"}
     assert set(re.findall(r'-m "\$1 and ([^"]+)"', script)) == {"alone", "not alone"}
     targets = dict(re.findall(r"^(\w+):(.*)", (TESTS.parent / "Makefile").read_text(), re.MULTILINE))
-    assert targets["check"].split() == ["style", "test", "slow"]
+    assert targets["check"].split() == ["style", "docs", "test", "slow"]
 
 
 def test_a_test_that_took_too_long_for_its_marker_is_named_with_its_time() -> None:
