@@ -40,11 +40,11 @@ class Links(HTMLParser):
         self.feed(page.read_text())
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        self._in_heading = tag == "h1" and not self.heading
+        self._in_heading |= tag == "h1" and not self.heading
         self.targets += [value for name, value in attrs if name in ("href", "src") and value]
 
-    def handle_endtag(self, _tag: str) -> None:
-        self._in_heading = False
+    def handle_endtag(self, tag: str) -> None:
+        self._in_heading &= tag != "h1"
 
     def handle_data(self, data: str) -> None:
         self.heading += data if self._in_heading else ""

@@ -39,7 +39,8 @@ def link_sources(app: Sphinx, document: nodes.document) -> None:
             continue
         name = normpath(app.env.relfn2path(node["reftarget"].partition("#")[0], node["refdoc"])[0])
         path = app.srcdir / name
-        if name.startswith("..") or not (path.is_dir() or is_text(path)):
+        folder = path.is_dir() and "/" in node["reftarget"]  # without a slash it is a heading that is missing
+        if name.startswith("..") or not (is_text(path) if isinstance(node, addnodes.download_reference) else folder):
             continue
         linked(app).add(name)
         link = nodes.reference("", "", *node.children, internal=True)

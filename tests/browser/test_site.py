@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from html.parser import HTMLParser
+from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -69,7 +70,7 @@ def dead_links(pages: list[Path]) -> list[str]:
             address = urlsplit(link)
             if address.scheme or address.netloc:
                 continue
-            target = page.parent / unquote(address.path) if address.path else page
+            target = Path(normpath(page.parent / unquote(address.path))) if address.path else page
             target = target / "index.html" if target.is_dir() else target
             known = target.is_file() and (target.suffix != ".html" or unquote(address.fragment) in parts(target).places)
             if not known:
