@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -50,14 +50,23 @@ def write_mlflow(groups: Sequence[ExportGroup], folder: Path, place: Path) -> No
             for group in groups:
                 artifacts = (place / "artifacts" / re.sub(r"[^\w.@+-]", "_", group.name)).absolute().as_uri()
                 experiment = client.create_experiment(group.name, artifact_location=artifacts, tags=_experiment_tags(group))
-                names = _valid_names(group)
+                names, params = _names_of_metrics(group), _names_of_params(group)
                 for run in group.runs:
-                    _write_run(client, experiment, group, run, names)
+                    _write_run(client, experiment, group, run, names=names, params=params)
         except MlflowException as error:
             raise StoreError(f"{place}: MLflow cannot write it: {str(error).splitlines()[0]}") from error
 
 
-def _write_run(client: MlflowClient, experiment: str, group: ExportGroup, run: ExportRun, names: Mapping[str, str]) -> None:
+def _write_run(
+    client: MlflowClient,
+    experiment: str,
+    group: ExportGroup,
+    run: ExportRun,
+    *,
+    names: Mapping[str, str],
+    params: Mapping[str, str],
+) -> None:
+    """`names` and `params`: of numbers and of settings, in MLflow."""
     from mlflow.entities import Metric, Param
 
     rows, origin = group.rows(run), group.origin(run)
@@ -78,8 +87,8 @@ def _write_run(client: MlflowClient, experiment: str, group: ExportGroup, run: E
     last = int(rows[-1]["epoch"]) if rows else 0
     results = {name: value for name, value in group.results(run).items() if name in group.apart}
     metrics += [Metric(names[f"{RESULT}{name}"], float(value), _milliseconds(ended), last) for name, value in results.items()]
-    params = [Param(names[f"param {name}"], str(value)[:LONGEST_PARAM]) for name, value in run.settings.items()]
-    for part in _parts(params, MOST_PARAMS):
+    settings = [Param(params[name], str(value)[:LONGEST_PARAM]) for name, value in run.settings.items()]
+    for part in _parts(settings, MOST_PARAMS):
         client.log_batch(made.info.run_id, params=part)
     for batch in _parts(metrics, MOST_METRICS):
         client.log_batch(made.info.run_id, metrics=batch)
@@ -121,21 +130,25 @@ def _experiment_tags(group: ExportGroup) -> dict[str, str]:
     return _cut({name: text for name, text in tags.items() if text})
 
 
-def _valid_names(group: ExportGroup) -> dict[str, str]:
-    """Names of numbers, of results apart from curves and of settings -> names that MLflow accepts, each another one."""
+def _names_of_metrics(group: ExportGroup) -> dict[str, str]:
+    """Each number of rows, and of results that are apart from curves, under `result/`."""
     rows = dict.fromkeys(name for run in group.runs for row in group.rows(run) for name in row if name not in POSITIONS)
-    results = dict.fromkeys(f"{RESULT}{name}" for name in group.numbers if name in group.apart)
-    settings = dict.fromkeys(name for run in group.runs for name in run.settings)
+    return _valid((*rows, *(f"{RESULT}{name}" for name in group.numbers if name in group.apart)))
+
+
+def _names_of_params(group: ExportGroup) -> dict[str, str]:
+    return _valid(dict.fromkeys(name for run in group.runs for name in run.settings))
+
+
+def _valid(names: Iterable[str]) -> dict[str, str]:
+    """Names -> names that MLflow accepts, each another one."""
     found: dict[str, str] = {}
-    for prefix, names in (("", (*rows, *results)), ("param ", settings)):
-        taken: set[str] = set()
-        for name in names:
-            valid = INVALID.sub("_", re.sub(r"(^|/)(?=/|\.{1,2}(/|$)|$)", r"\1_", name))[: LONGEST_NAME - 8]
-            place, unique = 2, valid
-            while unique in taken:
-                place, unique = place + 1, f"{valid}_{place}"
-            taken.add(unique)
-            found[f"{prefix}{name}"] = unique
+    for name in names:
+        valid = INVALID.sub("_", re.sub(r"(^|/)(?=/|\.{1,2}(/|$)|$)", r"\1_", name))[: LONGEST_NAME - 8]
+        place, unique = 2, valid
+        while unique in found.values():
+            place, unique = place + 1, f"{valid}_{place}"
+        found[name] = unique
     return found
 
 
