@@ -70,6 +70,7 @@ def test_python_and_packages_here_are_fine() -> None:
     assert "torch" in doctor.packages().what
 
 
+@pytest.mark.torch
 def test_slow_checks_are_noted_when_their_time_is_over_and_the_others_answer(tmp_path: Path) -> None:
     found = {each.name: each for each in doctor.answered(tmp_path / "results", {**os.environ}, 0.0)}
     assert found["python"].state == "ok"
@@ -124,6 +125,7 @@ def test_a_problem_gives_exit_code_2(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert document["findings"][0] == {"name": "one", "state": "note", "what": "missing", "advice": "get it"}
 
 
+@pytest.mark.torch
 def test_every_check_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main(["--json", "--results", str(tmp_path / "results")]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
@@ -138,6 +140,7 @@ def test_every_check_gives_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {finding["state"] for finding in findings} <= {"ok", "note"}
 
 
+@pytest.mark.torch
 def test_gpus_are_named_with_their_users(tmp_path: Path) -> None:
     path = nvidia_smi(tmp_path / "bin", [f"{nvidia_uuid(1)}, 4711, 1024 MiB", f"{nvidia_uuid(0)}, {os.getpid()}, 9 MiB"])
     environment = {"HARNESS_GPU_LOCKS": str(tmp_path / "leases"), "PATH": path}
@@ -154,12 +157,14 @@ def test_gpus_are_named_with_their_users(tmp_path: Path) -> None:
     assert finding.what.startswith("3 NVIDIA GPU found, but this torch cannot use it; ")
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("value", ["NoDevFiles", "", "-1"])
 def test_a_variable_that_hides_the_gpus_is_named(tmp_path: Path, value: str) -> None:
     finding = doctor.accelerators({"CUDA_VISIBLE_DEVICES": value}, nvidia(tmp_path, 2))
     assert finding.what == f"none; CUDA_VISIBLE_DEVICES={value} hides the GPUs of this machine"
 
 
+@pytest.mark.torch
 def test_amd_gpus_are_named(tmp_path: Path) -> None:
     finding = doctor.accelerators({"HARNESS_GPU_LOCKS": str(tmp_path / "leases"), "PATH": ""}, rocm(tmp_path, 2))
     assert finding.what == "2 AMD GPU found, but this torch cannot use it"

@@ -254,6 +254,7 @@ def test_a_repetition_can_be_stopped(store: Store, plan: Plan) -> None:
 # The network, trained again
 
 
+@pytest.mark.torch
 def test_a_small_network_trained_again_gives_the_same_bits(store: Store) -> None:
     name = "cifar_resnet"
     task = find_task(name)

@@ -29,8 +29,12 @@ def legend(figure: Figure, styles: Mapping[str, LineStyle], title: str | None, l
     width = figure.get_figwidth() - 2 * GAP
     beside = {name: size * em for name, size in LEGEND.items()}
     labels, columns = legend_layout(list(styles), width, sum(beside.values()), beside["columnspacing"], measure)
-    style: dict[str, Any] = {"linewidth": 1.7 if lines else 0.0, "markersize": 4.5 if lines else 6.5}
-    handles = [Line2D([], [], color=line.colour, linestyle=line.dashes, marker=line.marker, **style) for line in styles.values()]
+    # Not dashes of no width, which matplotlib refuses before 3.11.
+    drawn_as: dict[str, Any] = {"linewidth": 1.7, "markersize": 4.5} if lines else {"linestyle": "none", "markersize": 6.5}
+    handles = [
+        Line2D([], [], **{"color": line.colour, "linestyle": line.dashes, "marker": line.marker, **drawn_as})
+        for line in styles.values()
+    ]
     if title and measure(title) > width:
         title = title.replace("; ", "\n")
     shape = {"ncols": columns, "labelspacing": 0.35, "borderpad": 0.0, "borderaxespad": 0.5, **LEGEND}

@@ -14,6 +14,7 @@ PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 TORCH = "__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n"
 
 
+@pytest.mark.torch
 def test_every_dependency_of_the_package_is_known() -> None:
     lines = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
     assert [each.name for each in required()] == [line.split(">")[0] for line in lines]
