@@ -99,6 +99,7 @@ def test_a_missing_package_and_a_wrong_version_say_what_to_install(monkeypatch: 
     assert found.advice == "python -m pip install 'cmaes>=0.12' 'numpy>=2.0'"
 
 
+@pytest.mark.torch
 def test_torch_and_torchvision_built_for_different_devices_are_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "built_apart", lambda: "torch 2.13.0+cpu, torchvision 0.28.0+cu130")
     assert doctor.builds(tmp_path).what.startswith("torch 2.13.0+cpu, torchvision 0.28.0+cu130: built for different devices")

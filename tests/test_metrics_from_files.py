@@ -49,6 +49,7 @@ for epoch in (1, 2, 3):
     assert rows_of(store, tmp_path, script, metrics) == [(1, 10.0, None), (2, 20.0, None), (3, 30.0, 0.5)]
 
 
+@pytest.mark.torch
 def test_tensorboard(store, tmp_path):
     script = """
 from torch.utils.tensorboard import SummaryWriter

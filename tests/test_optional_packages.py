@@ -98,6 +98,7 @@ def test_without_optional_packages_the_other_commands_work(bare: Lacking) -> Non
     assert "figures/" not in text
 
 
+@pytest.mark.torch
 @pytest.mark.usefixtures("folder")
 def test_packages_that_cannot_be_imported_are_named_with_the_cause(tmp_path: Path) -> None:
     nms, missing = "operator torchvision::nms does not exist", "libtorch_cpu.so: cannot open shared object file"

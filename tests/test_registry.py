@@ -132,6 +132,7 @@ def test_what_the_source_did_is_among_the_settings_that_its_baseline_is_tuned_ov
     assert baseline in own
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("accelerator", ["cpu", "cuda"])
 @pytest.mark.parametrize("profile", [None, "smoke"])
 @pytest.mark.parametrize("name", sorted(SEARCHES))
@@ -154,6 +155,7 @@ def test_a_search_sees_held_out_images_only_and_tries_the_source_first(
     assert study.confirm is not None
 
 
+@pytest.mark.torch
 def test_the_search_may_leave_the_bound_of_its_competition_and_is_held_to_it() -> None:
     searched = shipped("search").search
     assert searched is not None
@@ -168,6 +170,7 @@ def test_the_search_may_leave_the_bound_of_its_competition_and_is_held_to_it() -
     assert sizes["early"]["parameters"] < 5_000_000 < sizes["middle"]["parameters"]
 
 
+@pytest.mark.torch
 def test_the_network_of_the_paper_has_the_parameters_that_its_source_states() -> None:
     task = find_task("cifar_resnet")
     config = shipped("paper").variants[0].config

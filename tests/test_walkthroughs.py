@@ -39,10 +39,14 @@ two
 """
 
 
+@pytest.fixture(autouse=True)
+def _programs_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPT["WITH"])
-def test_a_page_shows_what_its_commands_print(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+def test_a_page_shows_what_its_commands_print(name: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / SCRIPT["WITH"][name], tmp_path)
     page = (ROOT / "docs" / name).read_text()
     library, start = NEEDED.get(name, ("", ""))
