@@ -21,8 +21,12 @@ def main() -> int:
     if problem is not None:
         print(problem, file=sys.stderr)
         return EXIT_BAD_INPUT
-    from harness.__main__ import main as run
-
+    try:
+        from harness.__main__ import main as run
+    except ModuleNotFoundError as error:
+        missing = f"{error.name} is not installed, but needed for every command"
+        print(f"{missing}; install it, and what else this lists: python -m pip check", file=sys.stderr)
+        return EXIT_BAD_INPUT
     return run()
 
 
@@ -48,8 +52,8 @@ def another_package() -> str | None:
     except OSError:
         pass
     return (
-        f"files of this package are missing or overwritten by another package named harness: {own}; "
-        "remove that one (pip uninstall harness), then install ablation-harness again (pip install --force-reinstall --no-deps)"
+        f"files of this package are missing or overwritten by another package named harness: {own}; remove that one "
+        "(pip uninstall harness), then install ablation-harness again (pip install --force-reinstall --no-deps WHEEL)"
     )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.common import cli_options
+from harness.common import cli_options, python_command
 from harness.common.durations import duration
 from harness.common.optional_packages import PACKAGES, REPORTS, install_command, is_installed, lacking
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, PackageError, StoreError
@@ -88,7 +88,7 @@ def doctor(
 
 def answered(results: Path, environment: Mapping[str, str], wait_s: float) -> list[Finding]:
     """Every finding, in the order of output. Those that import torch are tried in another process meanwhile, for `wait_s`."""
-    command = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-c", PROBE]
+    command = [*python_command.interpreter(), "-c", PROBE]
     until = time.monotonic() + wait_s
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**environment}) as tried:
         own = {name: check() for name, check in checks(results, environment).items() if name not in SLOW}

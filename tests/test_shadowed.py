@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness import doctor
 from harness.common import python_command
 
 ROOT = Path(harness.__file__).parent.parent
@@ -93,12 +94,35 @@ def test_files_that_another_distribution_overwrote_or_removed_are_to_be_installe
     assert "pip uninstall harness" in line
 
 
+def test_a_package_that_every_command_needs_is_named() -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import ablation_harness as a; sys.exit(a.main())"
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert (
+        line == "typer is not installed, but needed for every command; install it, and what else this lists: python -m pip check"
+    )
+
+
 def test_a_worker_ignores_another_package_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "harness").mkdir()  # without code: does not shadow the package
     assert python_command.command("harness.worker") == [sys.executable, "-m", "harness.worker"]
     package(tmp_path)
     words = [*python_command.command("harness.worker"), "--help"]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("Usage: harness worker")
+
+
+def test_doctor_ignores_another_package_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package(tmp_path)
+    monkeypatch.setattr(
+        doctor, "PROBE", "import json, harness.doctor; print(json.dumps(dict(name='torch', state='ok', what='found')))"
+    )
+    found = {
+        each.name: each.what for each in doctor.answered(tmp_path / "results", {**os.environ, "PYTHONPATH": str(ROOT)}, 60.0)
+    }
+    assert found["torch"] == "found"
