@@ -187,8 +187,10 @@ def builds(root: Path = Path("/")) -> Finding:
     if (old := too_old_driver(root)) is not None:
         return Finding("builds", "note", old, "update the driver, or install a torch for an older CUDA: see pytorch.org")
     if (apart := built_apart()) is not None:
-        own = (build("torch") or "").partition("+")[2]
-        advice = f"python -m pip install --force-reinstall torchvision --index-url https://download.pytorch.org/whl/{own}"
+        own, same = (build("torch") or "").partition("+")[2], (build("torchvision") or "").partition("+")[0]
+        index = f"https://download.pytorch.org/whl/{own}"
+        # Without its dependencies, and not a newer one: that would replace torch.
+        advice = f"python -m pip install --force-reinstall --no-deps torchvision=={same} --index-url {index}"
         return Finding("builds", "note", f"{apart}: built for different devices; torchvision's operators do not load", advice)
     if absent := [name for name in ("torch", "torchvision") if not is_installed(name)]:
         return Finding("builds", "note", f"nothing to compare: {' and '.join(absent)} not installed")
