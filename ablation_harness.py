@@ -24,8 +24,11 @@ def main() -> int:
     try:
         from harness.__main__ import main as run
     except ModuleNotFoundError as error:
-        missing = f"{error.name} is not installed, but needed for every command"
-        print(f"{missing}; install it, and what else this lists: python -m pip check", file=sys.stderr)
+        from harness.common.optional_packages import explained
+
+        if (missing := explained(error)) is None:
+            raise
+        print(missing, file=sys.stderr)
         return EXIT_BAD_INPUT
     return run()
 

@@ -94,16 +94,6 @@ def test_files_that_another_distribution_overwrote_or_removed_are_to_be_installe
     assert "pip uninstall harness" in line
 
 
-def test_a_package_that_every_command_needs_is_named() -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import ablation_harness as a; sys.exit(a.main())"
-    ended = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    (line,) = ended.stderr.splitlines()
-    assert (
-        line == "typer is not installed, but needed for every command; install it, and what else this lists: python -m pip check"
-    )
-
-
 def test_a_worker_ignores_another_package_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
