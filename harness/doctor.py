@@ -22,7 +22,7 @@ import typer
 
 from harness.common import cli_options, python_command
 from harness.common.durations import duration
-from harness.common.optional_packages import PACKAGES, REPORTS, install_command, is_installed, lacking
+from harness.common.optional_packages import AGAIN, PACKAGES, REPORTS, install_command, is_installed, lacking
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, PackageError, StoreError
 from harness.execution.machine.packages import build, built_apart, disagreements, required, too_old_driver
 from harness.store.root import refuse_unusable, without_links
@@ -207,9 +207,7 @@ def torch() -> Finding:
         if module.ones(2).sum().item() != 2:
             return Finding("torch", "problem", f"{module.__version__}: 1 + 1 is not 2", "install torch again")
     except Exception as error:  # any error here is what this line reports
-        return Finding(
-            "torch", "problem", f"does not work: {_one_line(error)}", "install torch again: python -m pip install torch"
-        )
+        return Finding("torch", "problem", f"does not work: {_one_line(error)}", AGAIN.format("torch"))
     return Finding("torch", "ok", f"{module.__version__}")
 
 
@@ -223,8 +221,7 @@ def torchvision() -> Finding:
     try:
         vision = importlib.import_module("harness.tasks.cifar_resnet.vision").import_torchvision()
     except Exception as error:  # as for torch
-        advice = "install the torchvision that matches this torch: python -m pip install torchvision"
-        return Finding("torchvision", "problem", f"cannot be imported: {_one_line(error)}", advice)
+        return Finding("torchvision", "problem", f"cannot be imported: {_one_line(error)}", AGAIN.format("torchvision"))
     return Finding("torchvision", "ok", f"{vision.__version__}")
 
 

@@ -118,6 +118,7 @@ def test_packages_that_cannot_be_imported_are_named_with_the_cause(tmp_path: Pat
     assert (
         f"WARNING torch is installed but cannot be imported (OSError: {missing}), needed for the task cifar_resnet" in dry.words
     )
+    assert "; try: install torch again, in the build for this machine: see pytorch.org" in dry.words
     cause = "(ModuleNotFoundError: No module named 'package_that_is_not_there')"
     assert search.err.startswith(f"optuna is installed but cannot be imported {cause}, needed for the trials of searches; try: ")
     assert report.err.startswith("jinja2 is installed but cannot be imported (ImportError: cannot import name 'parts'")

@@ -41,6 +41,8 @@ PACKAGES: Mapping[str, Package] = {
     "PIL": Package("pillow", "decoding images"),
 }
 CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich", "typer")} | {"yaml": "pyyaml"}
+BUILDS = ("torch", "torchvision")  # pip's may be for another device
+AGAIN = "install {} again, in the build for this machine: see pytorch.org"
 FIGURES = ("matplotlib", "seaborn")
 REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
 
@@ -110,7 +112,9 @@ def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
     distribution = _distribution(name)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     other = _root(error.name) if isinstance(error, ModuleNotFoundError) else name
-    if other == name:
+    if other == name and name in BUILDS:
+        repair = AGAIN.format(name)
+    elif other == name:
         # Without its dependencies: a torch that was built for this machine must stay.
         repair = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
     else:
