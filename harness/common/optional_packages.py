@@ -40,6 +40,7 @@ PACKAGES: Mapping[str, Package] = {
     "pyarrow": Package("pyarrow", "verdicts and reports"),
     "PIL": Package("pillow", "decoding images"),
 }
+# Likewise; imports of them are not guarded.
 CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich", "typer")} | {"yaml": "pyyaml"}
 BUILDS = ("torch", "torchvision")  # pip's may be for another device
 AGAIN = "install {} again, in the build for this machine: see pytorch.org"
