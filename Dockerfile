@@ -28,7 +28,8 @@ RUN pip wheel --no-deps --wheel-dir /wheels .
 
 FROM core AS cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --index-url "${TORCH_INDEX}" --constraint constraints.txt torch torchvision
+# An extra index: what torch needs is there in a few versions only. Its torch, 2.13.0+cpu, counts as newer than 2.13.0.
+RUN pip install --extra-index-url "${TORCH_INDEX}" --constraint constraints.txt torch torchvision
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-deps /wheels/*.whl
 WORKDIR /work

@@ -21,8 +21,15 @@ def main() -> int:
     if problem is not None:
         print(problem, file=sys.stderr)
         return EXIT_BAD_INPUT
-    from harness.__main__ import main as run
+    try:
+        from harness.__main__ import main as run
+    except ModuleNotFoundError as error:
+        from harness.common.optional_packages import explained
 
+        if (missing := explained(error)) is None:
+            raise
+        print(missing, file=sys.stderr)
+        return EXIT_BAD_INPUT
     return run()
 
 
@@ -48,8 +55,8 @@ def another_package() -> str | None:
     except OSError:
         pass
     return (
-        f"files of this package are missing or overwritten by another package named harness: {own}; "
-        "remove that one (pip uninstall harness), then install ablation-harness again (pip install --force-reinstall --no-deps)"
+        f"files of this package are missing or overwritten by another package named harness: {own}; remove that one "
+        "(pip uninstall harness), then install ablation-harness again (pip install --force-reinstall --no-deps WHEEL)"
     )
 
 

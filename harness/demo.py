@@ -35,7 +35,6 @@ def demo(
       2   bad input or usage, or a worker that could not start
       75  interrupted; the same command continues
     """
-    from harness.common.shipped import EXPERIMENTS
     from harness.execution.options import WorkerOptions
     from harness.experiment import load_experiment
     from harness.launch.experiment import run_experiment
@@ -43,7 +42,7 @@ def demo(
     from harness.store.paths import Paths
     from harness.terminal import shell
 
-    experiment = load_experiment(EXPERIMENTS / f"{EXPERIMENT}.yaml", PROFILE)
+    experiment = load_experiment(EXPERIMENT, PROFILE)
     options = WorkerOptions.read(track=track)
     outcome = run_experiment(experiment, results, device=device, workers=workers, options=options)
     outcome.show(results, as_json=False)

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.common import cli_options
+from harness.common import cli_options, python_command
 from harness.common.durations import duration
-from harness.common.optional_packages import PACKAGES, REPORTS, install_command, is_installed, lacking
+from harness.common.optional_packages import AGAIN, PACKAGES, REPORTS, install_command, is_installed, lacking
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, DataError, PackageError, StoreError
 from harness.execution.machine.packages import build, built_apart, disagreements, required, too_old_driver
 from harness.store.root import refuse_unusable, without_links
@@ -88,7 +88,7 @@ def doctor(
 
 def answered(results: Path, environment: Mapping[str, str], wait_s: float) -> list[Finding]:
     """Every finding, in the order of output. Those that import torch are tried in another process meanwhile, for `wait_s`."""
-    command = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-c", PROBE]
+    command = [*python_command.interpreter(), "-c", PROBE]
     until = time.monotonic() + wait_s
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**environment}) as tried:
         own = {name: check() for name, check in checks(results, environment).items() if name not in SLOW}
@@ -187,8 +187,10 @@ def builds(root: Path = Path("/")) -> Finding:
     if (old := too_old_driver(root)) is not None:
         return Finding("builds", "note", old, "update the driver, or install a torch for an older CUDA: see pytorch.org")
     if (apart := built_apart()) is not None:
-        own = (build("torch") or "").partition("+")[2]
-        advice = f"python -m pip install --force-reinstall torchvision --index-url https://download.pytorch.org/whl/{own}"
+        own, same = (build("torch") or "").partition("+")[2], (build("torchvision") or "").partition("+")[0]
+        index = f"https://download.pytorch.org/whl/{own}"
+        # Without its dependencies, and not a newer one: that would replace torch.
+        advice = f"python -m pip install --force-reinstall --no-deps torchvision=={same} --index-url {index}"
         return Finding("builds", "note", f"{apart}: built for different devices; torchvision's operators do not load", advice)
     if absent := [name for name in ("torch", "torchvision") if not is_installed(name)]:
         return Finding("builds", "note", f"nothing to compare: {' and '.join(absent)} not installed")
@@ -205,9 +207,7 @@ def torch() -> Finding:
         if module.ones(2).sum().item() != 2:
             return Finding("torch", "problem", f"{module.__version__}: 1 + 1 is not 2", "install torch again")
     except Exception as error:  # any error here is what this line reports
-        return Finding(
-            "torch", "problem", f"does not work: {_one_line(error)}", "install torch again: python -m pip install torch"
-        )
+        return Finding("torch", "problem", f"does not work: {_one_line(error)}", AGAIN.format("torch"))
     return Finding("torch", "ok", f"{module.__version__}")
 
 
@@ -221,8 +221,7 @@ def torchvision() -> Finding:
     try:
         vision = importlib.import_module("harness.tasks.cifar_resnet.vision").import_torchvision()
     except Exception as error:  # as for torch
-        advice = "install the torchvision that matches this torch: python -m pip install torchvision"
-        return Finding("torchvision", "problem", f"cannot be imported: {_one_line(error)}", advice)
+        return Finding("torchvision", "problem", f"cannot be imported: {_one_line(error)}", AGAIN.format("torchvision"))
     return Finding("torchvision", "ok", f"{vision.__version__}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +40,12 @@ def init(
     """
     from harness.common.shipped import EXPERIMENTS
     from harness.common.validation import suggestion
-    from harness.experiment.places import files, is_shipped
+    from harness.experiment.places import files
     from harness.experiment.starter import starter
     from harness.terminal import shell
 
-    if not is_shipped(experiment):
-        choices = [path.stem for path in files(EXPERIMENTS)]
+    choices = [path.stem for path in files(EXPERIMENTS)]
+    if experiment not in choices:
         raise InputError(f"invalid value for --experiment: {experiment!r}; {suggestion(experiment, choices)}")
     made = starter(experiment)
     texts = {folder / path: text for path, text in made.files.items()}
@@ -53,6 +54,7 @@ def init(
             f"already there: {', '.join(existing)}; nothing was written; use another folder, or move what is there away"
         )
     written: list[Path] = []
+    missing = sorted({parent for path in texts for parent in path.parents if not parent.exists()})
     try:
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,9 @@ def init(
     except OSError as error:
         for path in written:
             path.unlink()
+        for parent in reversed(missing):
+            with suppress(OSError):  # not made yet
+                parent.rmdir()
         raise InputError(f"cannot write into {folder}: {error}; nothing was written; use another folder") from error
     shell.show(*map(str, texts))
     inside = [] if folder.resolve() == Path.cwd() else [shlex.join(["cd", str(folder)])]

@@ -195,7 +195,7 @@ def summary(work: Assignment, jobs: Jobs, site: Site) -> list[RenderableType]:
     workers = f"{phrases.plural(jobs.workers, 'worker')} on {site.accelerator}{cutting}{limit}, {shown(site.time)} each"
     return [
         Line.of(f"{work.name}   {work.question}"),
-        fact("runs", f"{work.cost}{hours}{f'; up to {work.later:,} more at later looks' if work.later else ''}"),
+        fact("runs", f"{work.cost}{hours}{f'; up to {work.later:,} more at later looks or stages' if work.later else ''}"),
         fact("workers", f"{workers}; {shown(site.margin)} before that a checkpoint is written and the task requeued"),
         *(fact("request", requested(part)) for part in jobs.parts if part.group.requested or len(jobs.parts) > 1),
     ]

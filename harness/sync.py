@@ -63,13 +63,13 @@ def sync(
       75  not finished in time; the same command continues
     """
     from harness.common.durations import duration
+    from harness.common.optional_packages import is_installed
     from harness.errors import EXIT_INTERRUPTED, EXIT_RUNS_FAILED, InputError
     from harness.store import atomic
     from harness.store.records import Store
     from harness.terminal import shell
     from harness.tracking.deliver import list_deliveries
     from harness.tracking.report_run import alerts_left
-    from harness.tracking.workspace import installed
 
     uploads = [each for value in upload or () for each in value.split(",")]
     for each in uploads:
@@ -99,7 +99,7 @@ def sync(
         _show(document, parcels, as_json or workspace)
         return
     refuse_unless_online()
-    if workspace and not installed():
+    if workspace and not is_installed("wandb_workspaces"):
         raise InputError("--workspace: wandb-workspaces is not installed; install it: python -m pip install wandb-workspaces")
     waiting = [(parcel.run_id, parcel.uploads) for parcel in parcels if parcel.state == "waiting"]
     wanted = {

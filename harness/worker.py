@@ -74,14 +74,14 @@ def open_plan(path: Path) -> tuple[Store, Plan]:
     store = Store.open(root, create=False, write=True)
     plan = store.load_plan(path.stem)
     if plan is None:
-        raise StoreError(f"{path}: was removed; make it again with: harness run experiments/NAME.yaml")
+        raise StoreError(f"{path}: was removed; make it again with: harness run EXPERIMENT")
     return store, plan
 
 
 def _not_found(path: Path, kind: str, close: Sequence[str] = ()) -> InputError:
     command = "sweep" if kind == "search" else "run"
     hint = f"{meant(close)} Else make" if close else "make"
-    return InputError(f"{path}: {kind} not found; {hint} it with: harness {command} experiments/NAME.yaml")
+    return InputError(f"{path}: {kind} not found; {hint} it with: harness {command} EXPERIMENT")
 
 
 def worker(

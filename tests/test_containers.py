@@ -24,7 +24,7 @@ def section(name: str) -> str:
 def installed(text: str) -> set[str]:
     """What its pip commands install, without where from."""
     commands = re.findall(r"pip install (.*)", text)
-    files = re.compile(r"(--index-url \S+|\$index) ?|/wheels/\*\.whl|\./source")
+    files = re.compile(r"(--extra-index-url \S+|\$index) ?|/wheels/\*\.whl|\./source")
     return {files.sub("", command).strip() for command in commands}
 
 

@@ -102,7 +102,11 @@ def test_a_missing_package_and_a_wrong_version_say_what_to_install(monkeypatch: 
 @pytest.mark.torch
 def test_torch_and_torchvision_built_for_different_devices_are_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "built_apart", lambda: "torch 2.13.0+cpu, torchvision 0.28.0+cu130")
-    assert doctor.builds(tmp_path).what.startswith("torch 2.13.0+cpu, torchvision 0.28.0+cu130: built for different devices")
+    monkeypatch.setattr(doctor, "build", {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cu130"}.get)
+    found = doctor.builds(tmp_path)
+    assert found.what.startswith("torch 2.13.0+cpu, torchvision 0.28.0+cu130: built for different devices")
+    same = "python -m pip install --force-reinstall --no-deps torchvision==0.28.0"
+    assert found.advice == f"{same} --index-url https://download.pytorch.org/whl/cpu"
     monkeypatch.setattr(doctor, "built_apart", lambda: None)
     assert doctor.builds(tmp_path).state == "ok"
 

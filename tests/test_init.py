@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_behind(capsys: pytest.Captu
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("cannot write into own: ")
     assert "'own/slurm/sites'; nothing was written" in line
-    assert [path for path in Path("own").rglob("*") if path.is_file()] == [Path("own/slurm")]
+    assert list(Path("own").rglob("*")) == [Path("own/slurm")]
 
 
 def test_an_unknown_experiment_is_refused_with_the_choices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from conftest import TESTS
 from lacking import Lacking, without
 
-from harness.common.optional_packages import PACKAGES, explained, lacking
+from harness.common.optional_packages import CORE, PACKAGES, explained, lacking
 from harness.store.checkpoint import MARK
 
 ROOT = TESTS.parent
@@ -119,6 +119,7 @@ def test_packages_that_cannot_be_imported_are_named_with_the_cause(tmp_path: Pat
     assert (
         f"WARNING torch is installed but cannot be imported (OSError: {missing}), needed for the task cifar_resnet" in dry.words
     )
+    assert "; try: install torch again, in the build for this machine: see pytorch.org" in dry.words
     cause = "(ModuleNotFoundError: No module named 'package_that_is_not_there')"
     assert search.err.startswith(f"optuna is installed but cannot be imported {cause}, needed for the trials of searches; try: ")
     assert report.err.startswith("jinja2 is installed but cannot be imported (ImportError: cannot import name 'parts'")
@@ -230,9 +231,19 @@ def test_modules_import_no_package_that_a_command_could_do_without() -> None:
     assert {*PACKAGES} & {*ended.stdout.split()} <= {"scipy"}
 
 
-def test_every_optional_package_is_a_dependency() -> None:
+@pytest.mark.parametrize("name", ["typer", "regex"])  # imported before a command is known, and by its module
+def test_a_package_that_every_command_needs_is_named(name: str) -> None:
+    code = f"import sys; sys.modules[{name!r}] = None; import ablation_harness; sys.exit(ablation_harness.main())"
+    ended = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"{name} is not installed, but needed for every command; install: python -m pip install '{name}>=")
+
+
+def test_every_package_of_the_lists_is_a_dependency() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert {each.distribution for each in PACKAGES.values()} <= {re.split(r"[^\w-]", line)[0] for line in declared}
+    named = {*(each.distribution for each in PACKAGES.values()), *CORE.values()}
+    assert named == {re.split(r"[^\w-]", line)[0] for line in declared}
 
 
 def test_a_package_of_a_users_task_is_named_as_it_is_imported() -> None:

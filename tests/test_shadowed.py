@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness import doctor
 from harness.common import python_command
 
 ROOT = Path(harness.__file__).parent.parent
@@ -98,7 +99,29 @@ def test_a_worker_ignores_another_package_in_the_current_folder(tmp_path: Path, 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert python_command.command("harness.worker") == [sys.executable, "-m", "harness.worker"]
     package(tmp_path)
+    assert python_command.command("harness.worker") == [sys.executable, "-P", "-m", "harness.worker"]
     words = [*python_command.command("harness.worker"), "--help"]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("Usage: harness worker")
+
+
+def test_doctor_ignores_another_package_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package(tmp_path)
+    monkeypatch.setattr(
+        doctor, "PROBE", "import json, harness.doctor; print(json.dumps(dict(name='torch', state='ok', what='found')))"
+    )
+    found = {
+        each.name: each.what for each in doctor.answered(tmp_path / "results", {**os.environ, "PYTHONPATH": str(ROOT)}, 60.0)
+    }
+    assert found["torch"] == "found"
+
+
+def test_a_folder_without_code_that_hides_an_editable_install_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "harness").mkdir()
+    monkeypatch.setattr(harness, "__file__", None)
+    assert python_command.interpreter() == [sys.executable, "-P"]

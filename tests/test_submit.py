@@ -63,6 +63,14 @@ def test_a_dry_run_shows_every_sbatch_and_script_and_writes_nothing(here: Path, 
     assert not (here / "results").exists()
 
 
+def test_runs_of_later_looks_are_counted_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claims = "margin: 1\nclaims: [{improves: one}]\n"
+    (here / "toys.yaml").write_text(EXPERIMENT.replace("seeds: 3", "seeds: {looks: [3, 5, 8, 12, 20]}") + claims)
+    assert given("--dry-run") == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line == "  runs      6 runs to train, 18 epochs; up to 34 more at later looks or stages"
+
+
 def test_the_plan_is_for_the_sites_accelerator_whatever_this_machine_has(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given("--dry-run", "--json") == 0
     document = json.loads(capsys.readouterr().out)

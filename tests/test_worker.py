@@ -182,7 +182,7 @@ def test_bad_options_are_refused_with_exit_code_2(store, toy_plan, capsys, optio
 
 def test_a_missing_plan_names_the_command_that_makes_it(store, capsys):
     assert worker.main([str(store.paths.plans / "none.json")]) == 2
-    assert "plan not found; make it with: harness run experiments/NAME.yaml" in capsys.readouterr().err
+    assert "plan not found; make it with: harness run EXPERIMENT" in capsys.readouterr().err
 
 
 def test_a_mistyped_path_of_a_plan_names_the_nearest_one(store, toy_plan, capsys):

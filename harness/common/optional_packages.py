@@ -40,6 +40,10 @@ PACKAGES: Mapping[str, Package] = {
     "pyarrow": Package("pyarrow", "verdicts and reports"),
     "PIL": Package("pillow", "decoding images"),
 }
+# Likewise; imports of them are not guarded.
+CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich", "typer")} | {"yaml": "pyyaml"}
+BUILDS = ("torch", "torchvision")  # pip's may be for another device
+AGAIN = "install {} again, in the build for this machine: see pytorch.org"
 FIGURES = ("matplotlib", "seaborn")
 REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
 
@@ -76,7 +80,7 @@ def load(name: str, purpose: str = "") -> Any:
 
 
 def explained(error: BaseException) -> PackageError | None:
-    """The PackageError for an exception that ended an import of an optional package by the harness; None for any other."""
+    """The PackageError for an exception that ended an import of a package by the harness; None for any other."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [place for place, frame in enumerate(frames) if _root(frame.f_globals.get("__package__")) == "harness"]
     if not own:
@@ -84,6 +88,8 @@ def explained(error: BaseException) -> PackageError | None:
     below = frames[own[-1] + 1 :]
     packages = [_root(frame.f_globals.get("__name__")) for frame in below]
     name = _root(error.name) if isinstance(error, ImportError) else ""
+    if name in CORE and not is_installed(name):
+        return _missing([name], "every command")
     if name in PACKAGES and not is_installed(name) and all(package in PACKAGES for package in packages):
         return _missing([name], PACKAGES[name].purpose)  # imported by the harness, or by a package that it uses
     if below:  # a module that is executed is being imported
@@ -107,7 +113,9 @@ def _broken(name: str, purpose: str, error: BaseException) -> PackageError:
     distribution = _distribution(name)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     other = _root(error.name) if isinstance(error, ModuleNotFoundError) else name
-    if other == name:
+    if other == name and name in BUILDS:
+        repair = AGAIN.format(name)
+    elif other == name:
         # Without its dependencies: a torch that was built for this machine must stay.
         repair = f"python -m pip install --force-reinstall --no-deps {shlex.quote(_requirement(distribution))}"
     else:
@@ -126,7 +134,7 @@ def _requirement(distribution: str) -> str:
 
 
 def _distribution(name: str) -> str:
-    return PACKAGES[name].distribution if name in PACKAGES else name
+    return PACKAGES[name].distribution if name in PACKAGES else CORE.get(name, name)
 
 
 def _root(module: Any) -> str:

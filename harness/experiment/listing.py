@@ -26,13 +26,17 @@ class Listed:
 
 
 def listed(folder: Path = FOLDER) -> list[Listed]:
-    """Every experiment in every place, in the order in which names are looked up. A damaged file is listed with its problem."""
+    """Every experiment in every place, in the order in which names are looked up. A damaged file is listed with its problem.
+
+    A link to a file that is listed already is left out: in the repository, those that come with the package are in experiments/.
+    """
     found: list[Listed] = []
     first: dict[str, Path] = {}
     for place in places(folder):
         for path in files(place):
-            found.append(_read(path, place, first.get(path.stem)))
-            first.setdefault(path.stem, path)
+            used = first.setdefault(path.stem, path)
+            if used is path or not path.samefile(used):
+                found.append(_read(path, place, None if used is path else used))
     return found
 
 

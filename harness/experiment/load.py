@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
 from harness.experiment.compose import Composed, compose
 from harness.experiment.model import Experiment
-from harness.experiment.places import FOLDER, YAML, find, is_file, names, written
+from harness.experiment.places import FOLDER, STEM, YAML, find, is_file, names, written
 from harness.experiment.reader import Reader
 
 
@@ -35,7 +34,6 @@ class UnknownExperimentError(InputError):
 
 
 NAME = "experiment"  # of a mapping without a name
-STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def load_experiment(

@@ -9,6 +9,7 @@ from harness.common.shipped import EXPERIMENTS
 
 FOLDER = Path("experiments")
 YAML = (".yaml", ".yml")
+STEM = re.compile(r"[A-Za-z0-9_-]{1,60}")
 LIKE_AN_EXPERIMENT = re.compile(rb"^(question|extends) *:", re.MULTILINE)  # the current folder may hold any YAML
 
 
@@ -21,13 +22,12 @@ def find(name: str, folder: Path = FOLDER) -> Path | None:
     """The file of the experiment `name` in the first place that has one; None: no place has."""
     if not name or Path(name).name != name:
         return None
-    return next((path for place in places(folder) if is_file(path := place / f"{name}.yaml")), None)
+    return next((path for place in places(folder) if _is_experiment(path := place / f"{name}.yaml")), None)
 
 
 def files(place: Path) -> list[Path]:
-    """The experiments in one of the places, by name; in the current folder without files that are something else."""
-    found = sorted(path for path in place.glob("*.yaml") if is_file(path))
-    return [path for path in found if _like_an_experiment(path)] if place == Path() else found
+    """The experiments in one of the places, by name."""
+    return sorted(path for path in place.glob("*.yaml") if _is_experiment(path))
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -42,8 +42,11 @@ def written(path: Path) -> str:
 
 
 def is_shipped(file: str) -> bool:
-    """Whether the `file` of a plan or search is the name of an experiment that comes with the package, see `written`."""
-    return find_shipped(f"{file}.yaml") is not None
+    """Whether the `file` of a plan or search is the name of an experiment that comes with the package, see `written`.
+
+    Paths have an extension. The experiment itself may be missing here: jobs of a cluster have a copy of the code alone.
+    """
+    return STEM.fullmatch(file) is not None
 
 
 def find_shipped(name: str) -> Path | None:
@@ -60,8 +63,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _like_an_experiment(path: Path) -> bool:
+def _is_experiment(path: Path) -> bool:
+    """Whether there is such a file; in the current folder also, whether it is not something else."""
+    if not is_file(path) or path.parent != Path():
+        return is_file(path)
     try:
         return LIKE_AN_EXPERIMENT.search(path.read_bytes()) is not None
-    except OSError:
-        return False
+    except OSError:  # whoever reads it reports that
+        return True

@@ -6,7 +6,6 @@ SQLite is MLflow's default store; its folder of files (mlruns) is in maintenance
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from harness.common.optional_packages import is_installed
 from harness.errors import DeviceError, StoreError
 from harness.exporting.about import RESULT, about, verdict_sentences
 from harness.exporting.groups import POSITIONS, ExportGroup, ExportRun
@@ -35,7 +35,7 @@ STATES = {"completed": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "
 
 def require_mlflow() -> None:
     """Raises DeviceError if MLflow's client is not installed."""
-    if importlib.util.find_spec("mlflow") is None:
+    if not is_installed("mlflow"):
         raise DeviceError("--to mlflow: MLflow's client is not installed; use: pip install 'ablation-harness[mlflow]'")
 
 

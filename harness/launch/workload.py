@@ -40,7 +40,7 @@ class Assignment:
     target: Path  # results/plans/NAME.json, or results/studies/NAME/search.json
     remaining: int
     later: int
-    cost: str  # of the remaining runs, in words
+    cost: str  # of the `remaining`, in words
     device_hours: float | None  # likewise; None: no run has completed yet
     task_file: Path | None  # the task's module
     failed: int = 0

@@ -49,15 +49,16 @@ def unknown_name(store: Store, name: str, *, searches: bool = True, runs: bool =
         found = _near_runs(store, name)
     experiment, at, profile = wanted.partition("@")
     file = find(experiment)
-    named = f"experiments/{Path(experiment).name}.yaml" if file is None else written(file)
     if found:
         advice = meant(found)
     elif known:
         advice = f"choose from: {', '.join(sorted(known)[:LISTED])}"
+    elif file is None:
+        advice = "it has no plans; create one with: harness run NAME (harness list shows the names)"
     else:
-        advice = f"it has no plans; create one with: harness {_command(file)} {named}{at}{profile}"
+        advice = f"it has no plans; create one with: harness {_command(file)} {written(file)}{at}{profile}"
     if known and wanted.isprintable() and file is not None:
-        advice += f"; {named} has not been started there: harness {_command(file)} {wanted}"
+        advice += f"; {written(file)} has not been started there: harness {_command(file)} {wanted}"
     return InputError(f"no {what} {wanted!r} in {root}; {advice}")
 
 
@@ -103,9 +104,9 @@ def _near_runs(store: Store, start: str) -> list[str]:
     return [by_start[each] for each in near(start, by_start)]
 
 
-def _command(file: Path | None) -> str:
+def _command(file: Path) -> str:
     """What starts an experiment: `run`, or `sweep` if the file says that it is a search."""
     try:
-        return "sweep" if file is not None and re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
+        return "sweep" if re.search(r"^search:", file.read_text(errors="replace"), re.MULTILINE) else "run"
     except (OSError, ValueError):
         return "run"

@@ -185,7 +185,7 @@ def _notes(preview: Preview, measured: Sequence[Record] = ()) -> list[Renderable
     notes += [("command" if each.step is None else f"step {each.step}", each.text, "") for each in preview.commands]
     notes += [(key, text, "") for key, text in input_notes(preview.inputs)]
     notes += [("WARNING", remark, WARNING) for remark in (*preview.missing, *preview.remarks)]
-    notes.append(("cost", cost(preview, measured), ""))
+    notes.append(("cost", ", ".join(filter(None, (cost(preview, measured), at_later_looks(preview)))), ""))
     width = max(len(key) for key, _, _ in notes)
     return [Note(key, text, width, style) for key, text, style in notes]
 
@@ -212,7 +212,7 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
     `measured`: other runs to estimate the time from, if none of the plan's own has completed.
     """
     plan, records = preview.plan, preview.records
-    waiting = [run for run in preview.requested if records[run.id].state in ("pending", "interrupted")]
+    waiting = _waiting(preview)
     parts = [f"{phrases.plural(len(waiting), 'run')} to train"]
     lengths = [phrases.epochs(plan.variants[run.variant]) for run in waiting]
     known = [length for length in lengths if length is not None]
@@ -227,9 +227,17 @@ def cost(preview: Preview, measured: Sequence[Record] = ()) -> str:
         parts.append(f"about {phrases.clock(mean * len(waiting))} on 1 worker (measured here: {phrases.clock(mean)} a run)")
     elif waiting and preview.basis is not None:
         parts.append(estimated(preview.basis, len(waiting)))
-    if waiting and len(preview.requested) < len(plan.runs):
-        parts.append(f"up to {len(plan.runs) - len(preview.requested)} more at later looks")
     return ", ".join(parts)
+
+
+def at_later_looks(preview: Preview) -> str:
+    """How many runs later looks may add; empty if no run waits for one."""
+    beyond = len(preview.plan.runs) - len(preview.requested)
+    return f"up to {beyond} more at later looks" if beyond and _waiting(preview) else ""
+
+
+def _waiting(preview: Preview) -> list[PlannedRun]:
+    return [run for run in preview.requested if preview.records[run.id].state in ("pending", "interrupted")]
 
 
 def estimated(basis: TimeBasis, runs: int) -> str:

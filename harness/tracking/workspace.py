@@ -64,13 +64,6 @@ def layout(  # noqa: PLR0917 - by name
     return {"name": plan.name, "group": plan.name[:LONGEST_NAME], "sections": sections}
 
 
-def installed() -> bool:
-    """Whether wandb-workspaces is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("wandb_workspaces") is not None
-
-
 def make(plain: Mapping[str, Any], paths: Paths) -> str:
     """Create or update the workspace of a `layout`; returns its URL. Raises UnreachableError."""
     path = paths.wandb / "workspaces" / f"{plain['name']}.json"

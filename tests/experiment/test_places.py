@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import demo
 from harness import list as list_command
 from harness.common.shipped import EXPERIMENTS
 from harness.errors import InputError
@@ -52,6 +53,11 @@ def test_the_first_place_that_has_the_name_wins() -> None:
     assert load_experiment("leakyrelu_vs_relu").question == "Is it mine?"
 
 
+def test_a_file_in_the_current_folder_that_is_something_else_hides_nothing() -> None:
+    own("search.yaml", "index: {shards: 5}\n")
+    assert find("search") == EXPERIMENTS / "search.yaml"
+
+
 @pytest.mark.parametrize("name", ["", "nowhere", "../secrets", "a/leakyrelu_vs_relu", "x" * 300, "a\0b", "."])
 def test_a_name_that_no_place_has_is_not_found(name: str) -> None:
     assert find(name) is None
@@ -70,6 +76,12 @@ def test_a_plan_of_a_shipped_experiment_names_it_and_its_command_works_in_any_fo
 def test_a_plan_of_a_shipped_experiment_that_another_file_hides_stores_its_path() -> None:
     own("leakyrelu_vs_relu.yaml")
     assert make_plan(load_experiment(DEMO, "smoke"), "cpu").file == str(DEMO)
+
+
+def test_the_demo_is_what_its_name_means_so_that_the_command_in_its_report_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    own("experiments/leakyrelu_vs_relu.yaml", "question: [\n")
+    assert demo.main([]) == 2
+    assert capsys.readouterr().err.startswith("experiments/leakyrelu_vs_relu.yaml:")
 
 
 def test_extends_takes_the_file_beside_and_else_the_one_that_comes_with_the_package() -> None:
@@ -100,6 +112,12 @@ def test_the_list_shows_each_place_and_what_is_hidden(capsys: pytest.CaptureFixt
     assert "(hidden by experiments/paper.yaml)" in shipped
     assert "than the report's? (search)" in shipped
     assert names()[:2] == ["paper", "broken"]
+
+
+def test_an_experiment_that_two_places_share_is_listed_once() -> None:
+    Path("experiments").mkdir()
+    Path("experiments/paper.yaml").symlink_to(EXPERIMENTS / "paper.yaml")
+    assert [each.file for each in listed() if each.name == "paper"] == [Path("experiments/paper.yaml")]
 
 
 def test_the_list_as_json_has_each_file_and_the_command_that_starts_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_an_experiment_that_comes_with_the_package_is_started_by_its_name(
 
 
 def test_without_any_plan_the_message_says_how_to_make_one(store: Store) -> None:
-    with pytest.raises(InputError, match=r"harness run experiments/toys\.yaml"):
+    with pytest.raises(InputError, match=r"create one with: harness run NAME \(harness list shows the names\)"):
         stored_plan(store, "toys")
 
 

@@ -19,7 +19,7 @@ from harness.store.temporaries import TEMPORARY
 
 RESTORE = "restore it from a copy; until then no one can tell what this folder's history was"
 AGAIN = "restore it from a copy, or plan again with --replan, which the ledger records"
-PLAN_AGAIN = "restore it from a copy, or make it again with: harness run experiments/NAME.yaml"
+PLAN_AGAIN = "restore it from a copy, or make it again with: harness run EXPERIMENT, or sweep"
 COMPARE = "restore the entries from a copy; a head that was recorded elsewhere (W&B's configuration) shows which are genuine"
 
 

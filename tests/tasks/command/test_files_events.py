@@ -2,6 +2,7 @@
 
 import math
 import struct
+from importlib.machinery import ModuleSpec
 
 import pytest
 from followed import everything, follower, plain
@@ -153,8 +154,8 @@ def test_a_missing_tag_is_explained(tmp_path, writer):
 
 
 def test_without_the_package_nothing_is_started(tmp_path, monkeypatch):
-    import importlib.util
-
-    monkeypatch.setattr(importlib.util, "find_spec", {}.get)
-    with pytest.raises(DeviceError, match=r"use: pip install 'ablation-harness\[tensorboard\]'"):
-        loss(tmp_path)
+    of_a_folder_of_logs = ModuleSpec("tensorboard", None, is_package=True)
+    for found in (None, of_a_folder_of_logs):
+        monkeypatch.setattr("importlib.util.find_spec", {"tensorboard": found}.get)
+        with pytest.raises(DeviceError, match=r"use: pip install 'ablation-harness\[tensorboard\]'"):
+            loss(tmp_path)

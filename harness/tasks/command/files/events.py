@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.common.optional_packages import is_installed
 from harness.errors import DeviceError
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Scan, alike, name_in
@@ -19,7 +19,7 @@ FILES = "**/*tfevents*"
 
 def require_tensorboard(why: str) -> None:
     """Raises DeviceError if the package that reads event files is not installed."""
-    if importlib.util.find_spec("tensorboard") is None:
+    if not is_installed("tensorboard"):  # a folder of that name, with logs, does not count
         raise DeviceError(
             f"{why}, but the package that reads TensorBoard's files is not installed;"
             " use: pip install 'ablation-harness[tensorboard]'"
