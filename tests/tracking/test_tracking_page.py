@@ -69,6 +69,7 @@ def test_runs_that_select_a_setting_are_not_tagged_evidence(toy_plan: PlanMaker)
     top = renamed(plan, "toys.top", plan.created, stage="top", selection=Selection(**fields, settings={}, then=then))
     assert page(plan.runs[0].id, spec(), [tuning], None, FOLDER).tags == ("tuning",)
     assert page(plan.runs[0].id, spec(), [top], None, FOLDER).tags == ("search",)
+    assert [page(plan.runs[0].id, spec(), [each], None, FOLDER).chooses for each in (tuning, top, plan)] == [True, True, False]
     assert page(plan.runs[0].id, spec(), [top, plan], None, FOLDER).tags[-1] == "evidence"
 
 
