@@ -62,7 +62,7 @@ def export(
           be read or written
     """
     from harness.exporting.groups import find_group
-    from harness.exporting.target import refuse_foreign
+    from harness.exporting.target import check_place, refuse_foreign
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -71,6 +71,8 @@ def export(
     found = {group.name: group for group in (find_group(store, name) for name in dict.fromkeys(names))}
     groups = [*found.values()]  # each once: a plan has several names
     parts = [(into, groups)] if into is not None else [(store.paths.export(group.name) / to.value, [group]) for group in groups]
+    if into is not None:
+        check_place(into, store.paths)
     for folder, _ in parts:
         refuse_foreign(folder, to.value)
     documents = [_write(to, folder, of_folder) for folder, of_folder in parts]
@@ -136,12 +138,10 @@ def _how_to_open(to: Target, folder: Path) -> str:
     """The command, or the line of Python, that opens the export."""
     import shlex
 
-    from harness.exporting.mlflow_database import DATABASE
-
     if to is Target.tensorboard:
         return f"tensorboard --logdir {shlex.quote(str(folder))}"
     if to is Target.mlflow:
-        return f"mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{folder / DATABASE}')}"
+        return f"(cd {shlex.quote(str(folder))} && mlflow ui)"
     if to is Target.csv:
         return f"pandas.read_csv({str(folder / 'runs.csv')!r})"
     return f"artifact.add_file({str(folder / 'runs.table.json')!r})"

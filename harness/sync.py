@@ -153,7 +153,7 @@ def chosen(store: Store, names: Sequence[str]) -> tuple[list[str], list[Plan]]:
             wanted = store.confirmation(study)
         plans += wanted
         run_ids += [run.id for plan in wanted for run in plan.runs]
-    return list(dict.fromkeys(run_ids)), plans
+    return list(dict.fromkeys(run_ids)), [*{plan.name: plan for plan in plans}.values()]
 
 
 def refuse_unless_online() -> None:

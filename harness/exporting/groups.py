@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import isnan
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ from harness.store.provenance import Provenance
 from harness.store.records import Record, Store, rows_so_far
 from harness.store.run_places import places_of
 from harness.store.trial_runs import trial_runs
+from harness.tasks.command.model import TASK_NAME
 from harness.tasks.protocol import Metric, result_metrics, without_test_metrics
 
 if TYPE_CHECKING:
@@ -89,6 +91,21 @@ class ExportGroup:
 
     def rows(self, run: ExportRun) -> list[dict[str, float]]:
         """What was measured after each epoch, with `epoch`; not measured numbers are left out. Raises StoreError."""
+        return self._rows[run.id]
+
+    def steps(self, run: ExportRun) -> list[int]:
+        """The step of each row in other tools: the epoch; of a program its own step, if that increases. Raises StoreError."""
+        rows = self.rows(run)
+        own = [row.get("step", 0) for row in rows]
+        increase = all(one < other for one, other in pairwise(own))
+        return [int(row["step" if run.task == TASK_NAME and increase and "step" in row else "epoch"]) for row in rows]
+
+    @cached_property
+    def _rows(self) -> Mapping[str, list[dict[str, float]]]:
+        """The rows of each run, read once: those of runs in training change."""
+        return {run.id: self._read_rows(run) for run in self.runs}
+
+    def _read_rows(self, run: ExportRun) -> list[dict[str, float]]:
         rows = rows_so_far(self.store.paths.run(run.id), run.record)
         numbers = ({name: value for name, value in row.items() if _is_number(value)} for row in rows)
         return [{"epoch": row.get("epoch", place), **self._shown(row)} for place, row in enumerate(numbers, start=1)]

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.common.optional_packages import is_installed
@@ -41,20 +42,36 @@ def require_mlflow() -> None:
 
 def write_mlflow(groups: Sequence[ExportGroup], folder: Path, place: Path) -> None:
     """Write mlflow.db to `folder`; artifacts that somebody adds later go below `place`. Raises StoreError."""
-    with _quiet():
+    with _quiet(), _plain_path(folder) as link:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            client = MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).absolute()}")
+            client = MlflowClient(tracking_uri=f"sqlite:///{link / DATABASE}")
             for group in groups:
                 artifacts = (place / "artifacts" / re.sub(r"[^\w.@+-]", "_", group.name)).absolute().as_uri()
-                experiment = client.create_experiment(group.name, artifact_location=artifacts, tags=_experiment_tags(group))
+                experiment = client.create_experiment(
+                    _experiment_name(group), artifact_location=artifacts, tags=_experiment_tags(group)
+                )
                 names, params = _names_of_metrics(group), _names_of_params(group)
                 for run in group.runs:
                     _write_run(client, experiment, group, run, names=names, params=params)
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError) as error:
             raise StoreError(f"{place}: MLflow cannot write it: {str(error).splitlines()[0]}") from error
+
+
+def _experiment_name(group: ExportGroup) -> str:
+    return f"{group.name} (plan)" if group.name == "Default" else group.name  # MLflow has an empty experiment Default itself
+
+
+@contextmanager
+def _plain_path(folder: Path) -> Iterator[Path]:
+    """A link to `folder`, whose own path may have characters that mean something else in a URL, such as ? and %."""
+    with TemporaryDirectory(prefix="harness-") as place:
+        link = Path(place) / "export"
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield link
 
 
 def _write_run(
@@ -69,7 +86,7 @@ def _write_run(
     """`names` and `params`: of numbers and of settings, in MLflow."""
     from mlflow.entities import Metric, Param
 
-    rows, origin = group.rows(run), group.origin(run)
+    rows, steps, origin = group.rows(run), group.steps(run), group.origin(run)
     times = times_of(rows, origin, run.record.ended_at)
     began = seconds_of(origin.started if origin else None) or (times[0] if times else 0.0)
     ended = seconds_of(run.record.ended_at) or (times[-1] if times else began)
@@ -79,12 +96,12 @@ def _write_run(
     tags |= {COMMIT: code} if code else {}
     made = client.create_run(experiment, start_time=_milliseconds(began), tags=_cut(tags), run_name=run.path)
     metrics = [
-        Metric(names[name], float(value), _milliseconds(time), int(row["epoch"]))
-        for row, time in zip(rows, times, strict=True)
+        Metric(names[name], float(value), _milliseconds(time), step)
+        for row, step, time in zip(rows, steps, times, strict=True)
         for name, value in row.items()
         if name not in POSITIONS
     ]
-    last = int(rows[-1]["epoch"]) if rows else 0
+    last = steps[-1] if steps else 0
     results = {name: value for name, value in group.results(run).items() if name in group.apart}
     metrics += [Metric(names[f"{RESULT}{name}"], float(value), _milliseconds(ended), last) for name, value in results.items()]
     settings = [Param(params[name], str(value)[:LONGEST_PARAM]) for name, value in run.settings.items()]
@@ -144,7 +161,7 @@ def _valid(names: Iterable[str]) -> dict[str, str]:
     """Names -> names that MLflow accepts, each another one."""
     found: dict[str, str] = {}
     for name in names:
-        valid = INVALID.sub("_", re.sub(r"(^|/)(?=/|\.{1,2}(/|$)|$)", r"\1_", name))[: LONGEST_NAME - 8]
+        valid = INVALID.sub("_", re.sub(r"(^|/)(?=/|\.{1,2}(/|$)|$)", r"\1_", name[: LONGEST_NAME - 8]))
         place, unique = 2, valid
         while unique in found.values():
             place, unique = place + 1, f"{valid}_{place}"
@@ -174,7 +191,7 @@ def _quiet() -> Iterator[None]:
         loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.store.db.utils", "alembic")]
         levels = [logger.level for logger in loggers]
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(logging.CRITICAL)  # errors are raised, too
         try:
             yield
         finally:

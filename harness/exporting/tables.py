@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.verdicts.document import as_measured, numbers
+from harness.exporting.about import RESULT
 from harness.exporting.groups import ExportGroup, ExportRun
 from harness.reporting import phrases
+from harness.tracking.page import without_secrets
 
 SETTING = "config."  # prefix of the columns of settings
 ESTIMATE = ("n", "mean", "sd", "p", "p_adjusted")
@@ -52,7 +54,9 @@ def write_wandb_tables(groups: Sequence[ExportGroup], folder: Path) -> None:
     Numbers that are not finite are NaN and Infinity, as Python and W&B's own client write them. Raises StoreError.
     """
     for table in tables_of(groups):
-        document = {"columns": table.columns, "data": table.rows, "ncols": len(table.columns), "nrows": len(table.rows)}
+        # W&B's own formats are made to be uploaded, so they have no secrets, as what the mirror uploads.
+        rows = without_secrets(table.rows)
+        document = {"columns": table.columns, "data": rows, "ncols": len(table.columns), "nrows": len(rows)}
         with (folder / f"{table.name}.table.json").open("w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump({"_type": "table", **document}, file, ensure_ascii=False)
 
@@ -79,15 +83,19 @@ def _run_cells(group: ExportGroup, run: ExportRun) -> dict[str, Any]:
     }
     settings = {f"{SETTING}{name}": _cell(run.settings.get(name)) for name in group.varying}
     results = group.results(run)
-    # The fields of the run come last: a result may hold a number called `seed`.
-    return {**own, **settings, **{name: results.get(name) for name in group.numbers}, **own}
+    return {**own, **settings, **_beside(own, {name: results.get(name) for name in group.numbers})}
 
 
 def _curve_cells(group: ExportGroup) -> Iterator[dict[str, Any]]:
     for run in group.runs:
         own = {"plan": group.plan, "id": run.id, "variant": run.variant, "seed": run.seed, "state": run.state}
         for row in group.rows(run):
-            yield {**own, **row, **own}
+            yield {**own, **_beside(own, row)}
+
+
+def _beside(own: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers under names other than those of the run's fields: `result/seed`."""
+    return {f"{RESULT}{name}" if name in own else name: value for name, value in numbers.items()}
 
 
 def _claim_cells(group: ExportGroup) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
@@ -17,6 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import InputError, StoreError
+from harness.store.paths import Paths
 
 MARKER = "harness-export.json"
 # What the tools add when they open an export; none of it holds results.
@@ -35,26 +37,38 @@ class Marker(BaseModel):
     files: tuple[str, ...]  # all but this one, relative
 
 
+def check_place(into: Path, paths: Paths) -> None:
+    """Raises InputError for the current folder, which a shell would lose, and for a place of other files in the results folder."""
+    try:
+        place = into.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle, in Python before 3.13 a RuntimeError
+        raise InputError(f"--into {into}: cannot be found: {error}; choose another folder") from error
+    if place == Path.cwd():
+        raise InputError(f"--into {into}: is the current folder, and would be replaced; choose another folder")
+    if place.is_relative_to(paths.root.resolve()) and not place.is_relative_to(paths.exports.resolve()):
+        raise InputError(f"--into {into}: is in the results folder; choose a folder outside it, or below {paths.exports}")
+
+
 def refuse_foreign(target: Path, kind: str) -> None:
     """Raises InputError if `target` holds anything but an export of this kind, StoreError if it cannot be read."""
     try:
         if not target.exists() or (target.is_dir() and not any(target.iterdir())):
             return
         if not target.is_dir():
-            raise InputError(f"--into {target}: is a file; expected a folder")
+            raise InputError(f"{target}: is a file; expected a folder")
         found = Marker.model_validate_json((target / MARKER).read_bytes())
         present = {path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()}
     except FileNotFoundError as error:
-        raise InputError(f"--into {target}: contains files that are not an export; choose another folder") from error
+        raise InputError(f"{target}: contains files that are not an export; choose another folder") from error
     except ValidationError as error:
         raise InputError(f"{target / MARKER}: is not valid, so the folder is not replaced; choose another folder") from error
     except OSError as error:
         raise StoreError(f"{target}: cannot be read: {error.strerror or error}") from error
     if found.kind != kind:
-        raise InputError(f"--into {target}: contains an export to {found.kind}; choose another folder, or remove it")
+        raise InputError(f"{target}: contains an export to {found.kind}; choose another folder, or remove it")
     if added := sorted(present - {*found.files, MARKER, *LEFT_BY_TOOLS}):
         more = f" and {len(added) - 1} more files" if len(added) > 1 else ""
-        raise InputError(f"--into {target}: {added[0]}{more} would be lost, as the export did not write it; move it elsewhere")
+        raise InputError(f"{target}: {added[0]}{more} would be lost, as the export did not write it; move it elsewhere")
 
 
 @contextmanager
@@ -114,7 +128,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed exports to `target` left, and put back an export that they had moved away."""
-    for folder in target.parent.glob(f"{_prefix(target)}*"):
+    for folder in target.parent.glob(f"{escape(_prefix(target))}*"):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

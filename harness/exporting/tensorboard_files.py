@@ -66,7 +66,7 @@ def _write_about(groups: Sequence[ExportGroup], folder: Path) -> None:
 def _write_run(group: ExportGroup, run: ExportRun, folder: Path, several: bool) -> None:
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-    rows, origin = group.rows(run), group.origin(run)
+    rows, steps, origin = group.rows(run), group.steps(run), group.origin(run)
     times = times_of(rows, origin, run.record.ended_at)
     began = seconds_of(origin.started if origin else None) or (times[0] if times else 0.0)
     ended = seconds_of(run.record.ended_at) or (times[-1] if times else began)
@@ -91,13 +91,9 @@ def _write_run(group: ExportGroup, run: ExportRun, folder: Path, several: bool) 
     known: set[str] = set()
     results = {name: value for name, value in group.results(run).items() if name in group.apart}
     # Before the curves, so that readers who guess which of two numbers is the result find it first.
-    events.append(
-        (int(rows[-1]["epoch"]) if rows else 0, ended, [_scalar(f"{RESULT}{name}", results[name], known) for name in results])
-    )
-    for row, time in zip(rows, times, strict=True):
-        events.append(
-            (int(row["epoch"]), time, [_scalar(name, value, known) for name, value in row.items() if name not in POSITIONS])
-        )
+    events.append((steps[-1] if steps else 0, ended, [_scalar(f"{RESULT}{name}", results[name], known) for name in results]))
+    for row, step, time in zip(rows, steps, times, strict=True):
+        events.append((step, time, [_scalar(name, value, known) for name, value in row.items() if name not in POSITIONS]))
     last = [_of_hparams(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end))]
     _write(folder, [*events, (0, ended, last)])
 

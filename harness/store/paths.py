@@ -243,9 +243,14 @@ class Paths:
         """The folder of the report of the plan `name`."""
         return self.reports / safe_name(name)
 
+    @property
+    def exports(self) -> Path:
+        """A folder for each plan, search or run that was exported."""
+        return self.root / "exports"
+
     def export(self, name: str) -> Path:
         """The folder of the exports of the plan, search or run `name`, one folder per kind."""
-        return self.root / "exports" / safe_name(name)
+        return self.exports / safe_name(name)
 
     def run(self, run_id: str) -> RunPaths:
         """The files of the run `run_id`."""

@@ -91,6 +91,6 @@ def preset_of_differences(entity: str) -> str:
             )
         )
     except Exception as error:  # wandb has no type of its own for it
-        if "exist" in str(error):
+        if "exists" in str(error):  # not "does not exist", which is about the entity
             return f"{entity}/{name}"
         raise

@@ -20,12 +20,14 @@ from harness.store.trial_runs import Membership
 LONGEST_TAG = 64  # characters; W&B refuses longer ones
 LONGEST_NAME = 128
 SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL|(?:^|_)PAT(?:$|_)", re.IGNORECASE)
-USER_IN_URL = re.compile(r"(\w+://)[^/\s@]+@")
+USER_IN_URL = re.compile(r"\b(\w+://)[^/\s]+@")  # \b: else quadratic in the length of a word
 # Access tokens that are recognised by their form: GitHub, Hugging Face, OpenAI and Anthropic, Slack, AWS, W&B.
 TOKEN = re.compile(
     r"\b(?:gh[opsu]_\w{30,}|github_pat_\w{30,}|hf_[A-Za-z0-9]{30,}|sk-[\w-]{30,}|xox[abp]-[\w-]{20,}|AKIA[A-Z0-9]{16}|wandb_v1_\w{20,})"
 )
 REPORT_ID = re.compile(r"report-[0-9a-f]{12}")  # of the run of a plan's report, which trained nothing
+SEARCH, TUNING = "search", "tuning"  # tags of runs that only serve to choose
+CHOOSING = frozenset((SEARCH, TUNING))
 STEP = "step"  # job type and tag of a step that runs share
 SHORTEST_SECRET = 8  # characters; shorter values are words such as "true"
 
@@ -41,6 +43,11 @@ class Page:
     tags: tuple[str, ...]
     config: Mapping[str, Any]
     by_epoch: bool = True  # whether its rows are epochs
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the run only serves to choose: in a search or a tuning."""
+        return not CHOOSING.isdisjoint(self.tags)
 
 
 @dataclass(frozen=True)
@@ -149,8 +156,8 @@ def _use(containing: Sequence[Plan], trials: Sequence[Membership]) -> str:
     if judged:
         return "rehearsal" if all(plan.rehearsal for plan in judged) else "evidence"
     if any(plan.stage == "tuning" for plan in containing):
-        return "tuning"
-    return "search" if containing or trials else "without plan"
+        return TUNING
+    return SEARCH if containing or trials else "without plan"
 
 
 def final_update(result: Result | None) -> FinalUpdate:
@@ -170,9 +177,13 @@ def without_secrets(value: Any, environment: Mapping[str, str] | None = None) ->
     return _masked(value, sorted(_secrets(environment).values(), key=len, reverse=True))
 
 
-def secrets_in(data: bytes, environment: Mapping[str, str] | None = None) -> list[str]:
-    """The environment variables whose values `without_secrets` would replace in `data`."""
-    return [name for name, text in _secrets(environment).items() if os.fsencode(text) in data]
+def secret_in(data: bytes, environment: Mapping[str, str] | None = None) -> str | None:
+    """In words the first secret in `data` that `without_secrets` would replace; users in URLs are passed over."""
+    for name, text in _secrets(environment).items():
+        if os.fsencode(text) in data:
+            return f"the value of the environment variable {name}"
+    found = TOKEN.search(data.decode(errors="replace"))
+    return f"what looks like an access token ({found[0][:6]}…)" if found else None
 
 
 def _secrets(environment: Mapping[str, str] | None) -> dict[str, str]:

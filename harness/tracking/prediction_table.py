@@ -51,7 +51,12 @@ def _are_probabilities(arrays: Mapping[str, Any]) -> bool:
     if not {"probabilities", "labels"} <= arrays.keys():
         return False
     probabilities, labels = arrays["probabilities"], arrays["labels"]
-    shaped = probabilities.ndim == 2 and labels.shape == probabilities.shape[:1] and labels.dtype.kind in "iu"
+    shaped = (
+        probabilities.ndim == 2
+        and labels.shape == probabilities.shape[:1]
+        and labels.dtype.kind in "iu"
+        and probabilities.dtype.kind in "fiu"
+    )
     return bool(shaped and labels.size and labels.min() >= 0 and labels.max() < probabilities.shape[1])
 
 

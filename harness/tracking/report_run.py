@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.tracking import alerts, delivery
 from harness.tracking.client import Client, OpenRun, UnreachableError, wandb_errors
 from harness.tracking.locks import RunLocks
 from harness.tracking.media import chart_of_differences, figures, preset_of_differences
-from harness.tracking.page import LONGEST_NAME, FinalUpdate, Page, secrets_in, shortened, without_secrets
+from harness.tracking.page import LONGEST_NAME, FinalUpdate, Page, secret_in, shortened, without_secrets
 
 FIGURES = "figures"  # of a report's folder
 COMPLETED = FinalUpdate({"state": "completed"}, 0)
@@ -40,25 +41,29 @@ class ReportRuns:
             alert = _unsent(self.paths, plan, Ledger(self.paths).read().state)
             if alert is None:
                 return ""
-            self._save(plan, self._known(plan), due=alert.about)
-            return self._announce(plan, alert) if online else "offline; `harness sync` sends it within a day"
+            self._save(plan, due=alert.about)
+            if not online:
+                return "offline; `harness sync` sends it within a day"
+            with self._alone(plan):
+                if _known(self.paths, plan).alerted != alert.about:  # another mirror of the plan may just have sent it
+                    opened = self.client.open(report_page(plan), online=True)
+                    opened.alert(alert)
+                    opened.finish(COMPLETED)
+                    self._save(plan, alerted=alert.about)
         except (UnreachableError, StoreError) as error:
             return str(error)
+        return ""
 
-    def _announce(self, plan: Plan, alert: alerts.Alert) -> str:
+    @contextmanager
+    def _alone(self, plan: Plan) -> Iterator[None]:
+        """Raises UnreachableError while another process has the run of the report open."""
         key = _key(plan.name)
         if not self._locks.take(key):
-            return "another process is sending it"
+            raise UnreachableError("another process is sending to the report's run")
         try:
-            known = self._known(plan)  # another mirror of the plan may just have sent it
-            if known.alerted != alert.about:
-                opened = self.client.open(report_page(plan), online=True)
-                opened.alert(alert)
-                opened.finish(COMPLETED)
-                self._save(plan, known, alerted=alert.about)
+            yield
         finally:
             self._locks.release(key)
-        return ""
 
     def deliver(self, plan: Plan, differences: Mapping[str, Any] | None) -> dict[str, Any]:
         """Upload a report's folder as an artifact, and show its figures and `differences` (rows, title, axis) in its run."""
@@ -66,16 +71,19 @@ class ReportRuns:
         notes: list[str] = []
         try:
             for file in filter(Path.is_file, folder.rglob("*")):
-                if names := secrets_in(file.read_bytes()):
-                    raise UnreachableError(f"{file} contains the value of the environment variable {names[0]}; not uploaded")
+                if secret := secret_in(file.read_bytes()):
+                    raise UnreachableError(f"{file} contains {secret}; not uploaded")
             digest, page = delivery.folder_digest(folder), report_page(plan)
-            opened = self.client.open(page, online=True)
-            opened.upload(page.id, "report", [folder], {"plan": plan.name, "sha256": digest})
-            images = figures(folder / FIGURES)
-            opened.log({**images, **self._charts(opened, differences, notes)})
-            opened.finish(COMPLETED)
-            self._confirm(opened)
-            self._save(plan, self._known(plan), report=digest, figures=tuple(images))
+            with self._alone(plan):
+                opened = self.client.open(page, online=True)
+                opened.upload(page.id, "report", [folder], {"plan": plan.name, "sha256": digest})
+                images = figures(folder / FIGURES)
+                if shown := {**images, **self._charts(opened, differences, notes)}:
+                    opened.log(shown)
+                opened.finish(COMPLETED)
+                if shown:
+                    self._confirm(opened)
+                self._save(plan, report=digest, figures=tuple(images))
         except (UnreachableError, StoreError, OSError) as error:
             return {"report": plan.name, "delivered": False, "error": str(error)}
         return {"report": plan.name, "delivered": True, "url": opened.url, "notes": notes}
@@ -100,10 +108,8 @@ class ReportRuns:
                 return
         raise UnreachableError("W&B has fewer figures than were sent")
 
-    def _known(self, plan: Plan) -> delivery.PlanDelivery:
-        return _known(self.paths, plan)
-
-    def _save(self, plan: Plan, known: delivery.PlanDelivery, **changes: Any) -> None:
+    def _save(self, plan: Plan, **changes: Any) -> None:
+        known = _known(self.paths, plan)
         delivery.save_plan(self.paths, plan.name, delivery.PlanDelivery.model_validate({**dict(known), **changes}))
 
 

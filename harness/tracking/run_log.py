@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,6 @@ def log_text(path: Path, environment: Mapping[str, str] = os.environ) -> str | N
 
 
 def _whole_lines(begin: bytes, end: bytes, size: int) -> bytes:
-    """Both ends without the lines that were cut: of a cut secret, the rest would not be recognised."""
-    begin, end = begin[: begin.rfind(b"\n") + 1], end[end.find(b"\n") + 1 :] if b"\n" in end else b""
+    """Both ends without the lines that were cut: of a cut secret, the rest would not be recognised. Progress bars end by \\r."""
+    begin, end = begin[: max(begin.rfind(b"\n"), begin.rfind(b"\r")) + 1], re.sub(rb"\A[^\r\n]*[\r\n]?", b"", end)
     return b"%s[%d bytes left out]\n%s" % (begin, size - len(begin) - len(end), end)

@@ -65,7 +65,7 @@ class Uploader:
         self._offline_until = -1.0
         self._watch = Watch(Timing(), Holder.here())
         self._locks, self._alerts = RunLocks(store.paths), alerts.chosen(os.environ)
-        self._reported: set[tuple[str, str, str]] = set()  # group, variant and state of the alerts
+        self._reported: set[tuple[str, str, str]] = set()  # group, variant (empty: any) and state of the alerts
         self._plans = KnownPlans(store)
         self._open: dict[str, Opened] = {}
         self._to_link: dict[str, str] = {}
@@ -242,14 +242,17 @@ class Uploader:
         return known
 
     def _with_alert(self, opened: Opened, result: Result | None, known: Delivery) -> Delivery:
-        """Send an alert about a new result, but for the same of a variant only once; see `_with_log`."""
+        """Send an alert about a new result, but for the same of a variant only once; see `_with_log`.
+
+        Of runs that only serve to choose, each trial is a variant, and many diverge: one alert for all of them.
+        """
         if result is None or not opened.run.online or "failures" not in self._alerts:
             return known
         page, about = opened.page, atomic.digest(self.store.paths.run(opened.run_id).result)
         alert = alerts.of_result(page.name, page.group, result, about)
         if alert is None or known.alerted == about:
             return known
-        same = (page.group, page.job_type, result.state)
+        same = (page.group, "" if page.chooses else page.job_type, result.state)
         if same not in self._reported:
             opened.run.alert(alert)
             self._reported.add(same)

@@ -16,7 +16,7 @@ from harness.store.paths import Paths
 from harness.tasks.protocol import Metric
 from harness.tracking.client import UnreachableError, wandb_errors
 from harness.tracking.login import home_folder, read_login
-from harness.tracking.page import LONGEST_NAME, factor_key
+from harness.tracking.page import LONGEST_NAME, factor_key, shortened
 
 MOST_RUNS = 1000  # in a panel; groups are averaged over them
 
@@ -61,7 +61,7 @@ def layout(  # noqa: PLR0917 - by name
     if tables:
         sections.append({"name": "Tables", "panels": [{"kind": "table", "name": name} for name in tables]})
     sections.append({"name": "Runs side by side", "panels": [{"kind": "comparer"}]})
-    return {"name": plan.name, "group": plan.name[:LONGEST_NAME], "sections": sections}
+    return {"name": plan.name, "group": shortened(plan.name, LONGEST_NAME), "sections": sections}
 
 
 def make(plain: Mapping[str, Any], paths: Paths) -> str:

@@ -88,6 +88,37 @@ def test_files_that_somebody_added_to_an_export_are_not_lost(tmp_path: Path) -> 
         refuse_foreign(tmp_path / "csv" / "notes.txt", "csv")
 
 
+def test_a_killed_export_is_found_whatever_its_name_and_those_of_others_stay(tmp_path: Path) -> None:
+    for name in ("a[1]", "*"):
+        (tmp_path / f".{name}.export-left").mkdir()
+    (tmp_path / ".other.export-left" / "old").mkdir(parents=True)
+    fill(tmp_path / "a[1]", "one")
+    fill(tmp_path / "*", "one")
+    assert {path.name for path in tmp_path.iterdir()} == {"a[1]", "*", ".other.export-left"}
+
+
+def test_an_export_is_written_neither_beside_runs_nor_in_place_of_the_current_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned(store, {"base": [93.0]}, name="toys")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("circle").symlink_to("circle")
+    words = [plan.name, "--results", str(store.paths.root), "--to", "csv", "--into"]
+    said = {
+        str(store.paths.runs / "new"): "is in the results folder; choose a folder outside it, or below ",
+        str(store.paths.root): "is in the results folder",
+        ".": "is the current folder, and would be replaced",
+        "circle": "cannot be found: ",
+    }
+    for into, message in said.items():
+        assert command.main([*words, into]) == 2, into
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"--into {into}: {message}")
+    assert not (store.paths.runs / "new").exists()
+    assert command.main([*words, str(store.paths.exports / "mine")]) == 0
+
+
 def test_bad_input_is_one_line_and_exit_code_2(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     planned(store, {"base": []}, name="toys")
     root = ["--results", str(store.paths.root)]

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,49 @@ def test_wandb_accepts_the_tables(exported: Mapping[str, Any]) -> None:
     artifact.add(table, "runs")
     artifact.add_file(str(exported["wandb-table"] / "curves.table.json"))
     assert set(artifact.manifest.entries) == {"runs.table.json", "curves.table.json"}
+
+
+def test_tables_for_wandb_have_no_secrets_and_files_for_this_machine_have_all(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASS", "open sesame")
+    plan = planned(store, {"base": []})
+    write_run(store, plan, plan.runs[0], [{"epoch": 1, "test_accuracy": 50.0}], state="failed", reason="bug", error="open sesame")
+    assert "open sesame" in (export(store, plan.name, "csv", tmp_path / "csv") / "runs.csv").read_text()
+    text = (export(store, plan.name, "wandb-table", tmp_path / "tables") / "runs.table.json").read_text()
+    assert ("***" in text, "open sesame" in text) == (True, False)
+
+
+def test_numbers_with_the_name_of_a_field_stay_beside_it(store: Store, tmp_path: Path) -> None:
+    plan = planned(store, {"base": []})
+    write_run(store, plan, plan.runs[0], [{"epoch": 1, "trial": 4.0, "plan": 3.0}], state="completed", trial=4.0)
+    folder = export(store, plan.name, "csv", tmp_path / "csv")
+    with (folder / "runs.csv").open() as runs, (folder / "curves.csv").open() as curves:
+        (run,), (row,) = csv.DictReader(runs), csv.DictReader(curves)
+    assert (run["plan"], run["trial"], run["result/trial"]) == (plan.name, "", "4.0")
+    assert (row["plan"], row["result/plan"], row["trial"]) == (plan.name, "3.0", "4.0")
+
+
+def test_rows_that_a_run_in_training_adds_meanwhile_are_left_for_the_next_export(store: Store) -> None:
+    plan = planned(store, {"base": [93.0]})
+    group = find_group(store, plan.name)
+    before = group.rows(group.runs[0])
+    write_run(store, plan, plan.runs[0], [*before, {"epoch": 7, "new": 1.0}], state="completed")
+    assert group.rows(group.runs[0]) == before
+
+
+@pytest.mark.parametrize(
+    ("task", "steps", "expected"),
+    [("command", [500, 1000], [500, 1000]), ("command", [1, 1], [1, 2]), ("cifar_resnet", [500, 1000], [1, 2])],
+)
+def test_the_step_of_a_row_is_the_programs_own_if_it_increases(
+    store: Store, task: str, steps: list[int], expected: list[int]
+) -> None:
+    plan = planned(store, {"base": []})
+    rows = [{"epoch": place, "step": step, "test_accuracy": 50.0} for place, step in enumerate(steps, 1)]
+    write_run(store, plan, plan.runs[0], rows, state="completed")
+    group = find_group(store, plan.name)
+    assert group.steps(replace(group.runs[0], task=task)) == expected
 
 
 def test_numbers_that_are_large_or_not_finite_stay_as_they_are(store: Store, tmp_path: Path) -> None:

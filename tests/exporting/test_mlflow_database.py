@@ -74,10 +74,14 @@ def test_a_plan_is_read_by_mlflow_and_judged_as_it_was(store: Store, tmp_path: P
 
 
 def test_strange_names_and_numbers_are_stored(store: Store, tmp_path: Path) -> None:
-    plan = planned(store, {"base": []})
+    plan = planned(store, {"base": []}, name="Default")  # as MLflow's own experiment
     measured = {"acc@5": 1.0, "acc_5": 2.0, "a//b": 3.0, "../up": 4.0, "unknown": math.nan, "above": math.inf, "large": 1e300}
+    measured["x" * 241 + "/y"] = 5.0
     write_run(store, plan, plan.runs[0], [{"epoch": 1, **measured}], state="completed")
-    assert command.main([plan.name, "--results", str(store.paths.root), "--to", "mlflow", "--into", str(tmp_path / "ml")]) == 0
-    row = read(str(tmp_path / "ml")).frame.iloc[0]
-    names = {"acc@5": "acc_5", "acc_5": "acc_5_2", "a//b": "a/_/b", "../up": "_../up"}
+    assert (
+        command.main([plan.name, "--results", str(store.paths.root), "--to", "mlflow", "--into", str(tmp_path / "a?b %20#c")])
+        == 0
+    )
+    row = read(str(tmp_path / "a?b %20#c")).frame.iloc[0]
+    names = {"acc@5": "acc_5", "acc_5": "acc_5_2", "a//b": "a/_/b", "../up": "_../up", "x" * 241 + "/y": "x" * 241 + "/_"}
     assert repr({name: float(row[f"metric.{names.get(name, name)}"]) for name in measured}) == repr(measured)

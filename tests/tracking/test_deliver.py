@@ -116,6 +116,17 @@ def test_of_a_variant_whose_runs_fail_the_first_one_sends_an_alert(store: Store,
     assert len(client.alerts) == 3  # what was sent is no longer known; W&B itself drops it
 
 
+def test_of_all_trials_that_diverge_one_sends_an_alert(
+    store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = toy_plan({f"trial {number}": {"diverge_at": 2, "effect": float(number)} for number in range(3)})
+    train(store, plan)
+    monkeypatch.setattr("harness.tracking.page._use", lambda *_: "search")
+    client = ToyClient()
+    assert all(each["delivered"] for each in told(store, client, plan))
+    assert client.alerts == ["trial 0 · 0 diverged"]
+
+
 def test_a_run_that_lacks_rows_keeps_its_alert_and_its_log_for_later(store: Store, toy_plan: PlanMaker) -> None:
     plan = toy_plan({"bad": {"fail_at": 2}})
     train(store, plan)

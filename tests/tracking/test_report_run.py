@@ -12,7 +12,7 @@ from mirrors import harness, train
 from simulated import comparison
 from wandb_server import ENTITY, Server
 
-from harness.errors import EXIT_BAD_INPUT, EXIT_OK
+from harness.errors import EXIT_BAD_INPUT, EXIT_OK, EXIT_RUNS_FAILED
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tracking.media import DIFFERENCE_COLUMNS, DIFFERENCES
@@ -142,3 +142,26 @@ def test_without_a_chart_of_its_own_the_mean_differences_are_bars(run: Any, plan
         assert panel["panelDefId"] == "wandb/bar/v0"
         assert served.rows()[0]["paired_differences"]["nrows"] == 3
         assert "differences are shown without intervals, as W&B has not created their chart" in out
+
+
+def test_a_report_without_figures_and_differences_is_delivered_once(run: Any, store: Store, toy_plan: PlanMaker) -> None:
+    plan = toy_plan({"base": {}}, seeds=2)
+    train(store, plan)
+    folder = store.paths.report("toys")
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("<p>nothing is drawn without matplotlib</p>")
+    with Server() as server:
+        assert "report toys  uploaded" in run("sync", "toys", "toys", "--upload", "report", **server.environment())
+        assert server.calls.count("CreateArtifact") == 1  # though named twice
+        assert run("sync", "toys", "--upload", "report", **server.environment()).startswith("everything is uploaded")
+
+
+def test_a_report_with_a_token_is_not_uploaded(run: Any, store: Store, plan: Plan, tmp_path: Path) -> None:
+    page = store.paths.report("toys") / "index.html"
+    page.write_text(page.read_text() + "hf_" + "a1" * 17)
+    with Server() as server:
+        words = ("sync", "toys", "--upload", "report", "--results", str(store.paths.root))
+        done = harness(*words, environment=server.environment(), cwd=tmp_path)
+        assert done.returncode == EXIT_RUNS_FAILED
+        assert "index.html contains what looks like an access token (hf_a1a…); not uploaded" in done.stdout
+        assert not server.artifacts

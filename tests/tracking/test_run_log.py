@@ -28,6 +28,12 @@ def test_of_a_long_log_whole_lines_of_both_ends_are_kept(log: Path, monkeypatch:
     assert log_text(log, {}) == "line 000\nline 001\n[864 bytes left out]\nline 098\nline 099\n"
 
 
+def test_a_long_progress_bar_is_one_line_of_many_parts(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_log, "END_BYTES", 25)
+    log.write_text("".join(f"step {number:03d}\r" for number in range(100)), newline="")
+    assert log_text(log, {}) == "step 000\rstep 001\r[864 bytes left out]\nstep 098\rstep 099\r"
+
+
 def test_a_missing_log_or_wandbs_setting_against_output_sends_none(log: Path) -> None:
     assert log_text(log, {}) is None
     log.write_text("text")

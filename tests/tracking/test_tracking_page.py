@@ -16,7 +16,7 @@ from harness.store.provenance import Code, observe
 from harness.store.records import Result
 from harness.store.trial_runs import Membership
 from harness.tasks.environment import Environment
-from harness.tracking.page import LONGEST_TAG, final_update, page, secrets_in, without_secrets
+from harness.tracking.page import LONGEST_TAG, final_update, page, secret_in, without_secrets
 
 FOLDER = Path("/results/runs/0")
 
@@ -69,6 +69,7 @@ def test_runs_that_select_a_setting_are_not_tagged_evidence(toy_plan: PlanMaker)
     top = renamed(plan, "toys.top", plan.created, stage="top", selection=Selection(**fields, settings={}, then=then))
     assert page(plan.runs[0].id, spec(), [tuning], None, FOLDER).tags == ("tuning",)
     assert page(plan.runs[0].id, spec(), [top], None, FOLDER).tags == ("search",)
+    assert [page(plan.runs[0].id, spec(), [each], None, FOLDER).chooses for each in (tuning, top, plan)] == [True, True, False]
     assert page(plan.runs[0].id, spec(), [top, plan], None, FOLDER).tags[-1] == "evidence"
 
 
@@ -123,7 +124,19 @@ def test_secrets_are_masked_at_any_depth() -> None:
         "home": "/home/somebody short",
         "others": "*** *** /usr/bin",
     }
-    assert secrets_in(b"<p>open sesame</p> short", environment) == ["DB_PASS"]
+    assert secret_in(b"<p>open sesame</p> short", environment) == "the value of the environment variable DB_PASS"
+
+
+def test_a_token_of_a_known_form_is_found_in_a_file_of_any_bytes() -> None:
+    token = "hf_" + "a1" * 17
+    assert secret_in(b"\xff<td>" + token.encode() + b"</td>", {}) == "what looks like an access token (hf_a1a…)"
+    assert secret_in(b"\xff<td>hf_a1</td>", {}) is None
+
+
+def test_a_password_is_masked_whole_and_a_long_word_takes_no_longer_than_its_length() -> None:
+    assert without_secrets("git+https://me:p@ss@host/x a@b", {}) == "git+https://***@host/x a@b"
+    word = "a" * 2**20  # such as an image in base64: at a start in each place, hours
+    assert without_secrets(f"{word} {word}://", {}) == f"{word} {word}://"
 
 
 def test_settings_with_dots_are_shown_as_blocks_where_no_setting_has_the_blocks_name(toy_plan: PlanMaker) -> None:
