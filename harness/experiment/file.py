@@ -106,7 +106,7 @@ class Tune(_Strict):
         min_length=1, description="the values to try by configuration path; a candidate is one combination of them"
     )
     seeds: TrialSeeds = Field(1, description="runs of each candidate, averaged")
-    metric: Text | None = Field(None, description="default: the task's first metric of the validation split")
+    metric: Text | None = Field(None, description="the metric to choose by; default: the task's first of the validation split")
 
 
 class Parameter(_Strict):
@@ -155,8 +155,10 @@ class Search(_Strict):
         None, description="metrics; default: the task's first metric of the validation split"
     )
     constraints: dict[str, Limit] | None = Field(None, description="bounds that are checked before training")
-    sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="default: tpe")
-    pruner: Literal["none", "median", "hyperband"] | None = Field(None, description="default: none")
+    sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="how values are proposed; default: tpe")
+    pruner: Literal["none", "median", "hyperband"] | None = Field(
+        None, description="when a trial is stopped early; default: none"
+    )
     prune_after: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="the first epoch at which a trial may be pruned; default: 1"
     )
@@ -214,9 +216,11 @@ class ExperimentFile(Profile):
     question: Text | None = Field(None, description="what the experiment asks; required")
     source: Text | None = Field(None, description="quotation of the statement to test")
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] | None = Field(
-        None, description="words by which the scoreboard finds the experiment; part of no run id"
+        None, description="words by which the scoreboard finds the experiment; run ids do not depend on them"
     )
-    task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
+    task: Text | Program | None = Field(
+        None, description="what is trained: cifar_resnet (the default), package.module:Object, or a program"
+    )
     extends: Text | None = Field(
         None, description="a file whose task, config, resources and profiles are inherited; relative to this one"
     )

@@ -22,7 +22,7 @@ class ClaimInput(BaseModel):
     """The fields that every claim may have beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    metric: Label | None = Field(None, description="default: the task's first metric")
+    metric: Label | None = Field(None, description="the metric that is claimed about; default: the task's first")
     where: Mapping[str, Level] | None = Field(None, description="a slice of a grid: factor -> level")
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
@@ -32,7 +32,7 @@ class _Tested(ClaimInput):
 
 
 class Comparison(_Tested):
-    over: Label | None = Field(None, description="default: the baseline")
+    over: Label | None = Field(None, description="the variant to compare with; default: the baseline")
     margin: float | None = Field(None, gt=0, description=MARGIN)
 
 
