@@ -229,13 +229,6 @@ def test_modules_import_no_package_that_a_command_could_do_without() -> None:
     assert {*PACKAGES} & {*ended.stdout.split()} <= {"scipy"}
 
 
-def test_what_is_needed_beside_an_own_torch_is_every_dependency_but_torch_and_torchvision() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    first, *lines = (ROOT / "requirements" / "core.txt").read_text().splitlines()
-    assert first.startswith("# ")
-    assert lines == [line for line in declared if not re.match(r"(torch|torchvision)\b", line)]
-
-
 def test_every_optional_package_is_a_dependency() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {each.distribution for each in PACKAGES.values()} <= {re.split(r"[^\w-]", line)[0] for line in declared}

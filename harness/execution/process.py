@@ -70,6 +70,7 @@ class _Log(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path
+        self._descriptor = -1  # `close` is called even if it cannot be opened
         self._descriptor = repeat(path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666))
         self._lost = False  # the shared folder did not respond for so long that the run was given up
 
