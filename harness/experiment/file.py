@@ -181,7 +181,9 @@ class Search(_Strict):
 class Profile(_Strict):
     """A partial file: its keys replace those of the file; its config and resources are merged over the file's."""
 
-    config: dict[str, Any] | None = Field(None, description="changes to the task's default configuration")
+    config: dict[str, Any] | None = Field(
+        None, description="changes to the configuration: to that of the file that it extends, else to the task's default"
+    )
     resources: Resources | None = Field(
         None, description="what each run needs: {gpus: 2, cpus: 8, memory: 64G, nodes: 1}; variants may request more or less"
     )
@@ -222,7 +224,8 @@ class ExperimentFile(Profile):
         None, description="what is trained: cifar_resnet (the default), package.module:Object, or a program"
     )
     extends: Text | None = Field(
-        None, description="a file whose task, config, resources and profiles are inherited; relative to this one"
+        None,
+        description="a file whose task, config, resources and profiles are inherited; relative to this one, or a shipped one",
     )
     profiles: Mapping[str, Profile] | None = Field(
         None, description="partial files by name, such as smoke, chosen with --profile"

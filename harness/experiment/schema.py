@@ -68,7 +68,7 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
             options = shape.anywhere(path)
             properties[".".join(path)] = options[0] if len(options) == 1 else {"anyOf": options}
     requests = Resources.model_json_schema()["properties"]
-    needs = {"$ref": "#/$defs/Resources", "description": "what the runs of a variant need, over the resources of the file"}
+    needs = {"$ref": "#/$defs/Resources", "description": "what the runs of a variant need, key by key instead of the file's"}
     properties |= {"resources": needs, **{field_of(name): each for name, each in requests.items()}}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 

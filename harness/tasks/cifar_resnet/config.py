@@ -71,8 +71,8 @@ class Augment(Block):
     flip: bool = Field(True, description="mirror half of the images")
     rotation_degrees: float = Field(15, ge=0, le=180, description="largest angle in either direction")
     brightness: float = Field(0.2, ge=0, description="b: a factor from 1 - b to 1 + b")
-    contrast: float = Field(0.2, ge=0, description="likewise")
-    saturation: float = Field(0.2, ge=0, description="likewise")
+    contrast: float = Field(0.2, ge=0, description="c: a factor from 1 - c to 1 + c")
+    saturation: float = Field(0.2, ge=0, description="s: a factor from 1 - s to 1 + s")
     hue: float = Field(0.1, ge=0, le=0.5, description="largest shift, as a share of the colour circle")
     erasing: Erasing | None = Field(Erasing(), description="null: without erasing")
 
@@ -87,7 +87,7 @@ class Model(Block):
     widths: tuple[Width, ...] = Field((64, 128, 256), min_length=1, max_length=16, description="inner channels of each stage")
     depths: tuple[Depth, ...] = Field((3, 3, 3), min_length=1, max_length=16, description="blocks of each stage")
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "prelu"] = Field(
-        "leaky_relu", description="after every convolution"
+        "leaky_relu", description="of the stem and of every block"
     )
     negative_slope: float = Field(0.01, ge=0, le=1, description="leaky_relu's slope, prelu's initial one")
     dropout: Probability | tuple[Probability, ...] = Field(0.2, description="after each stage; one rate, or one a stage")
