@@ -40,6 +40,7 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 90
 
 html_theme = "furo"
+pygments_dark_style = "a11y-high-contrast-dark"  # the theme's own underlines names of modules like links
 html_title = project
 html_static_path = ["site/site.css", "site/site.js"]
 html_css_files = ["site.css"]

@@ -24,7 +24,7 @@ def compare(
     refs: Annotated[
         list[str],
         typer.Argument(
-            metavar="REF...",
+            metavar="REF",
             help="branches, tags or commits, or . for the working tree as it is; the first is the baseline",
         ),
     ],

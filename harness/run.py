@@ -48,7 +48,7 @@ def run(
     Examples:
       harness run leakyrelu_vs_relu --dry-run
       harness run leakyrelu_vs_relu --profile smoke --dry-run --sd 0.3
-      harness run experiments/leakyrelu_vs_relu.yaml --profile smoke
+      harness run leakyrelu_vs_relu --profile smoke
       harness run leakyrelu_vs_relu --workers 2 --stop-after 3h50m
       harness run leakyrelu_vs_relu --require not-refuted --json
 

@@ -133,7 +133,7 @@ def sweep(
 
     Examples:
       harness sweep search --dry-run
-      harness sweep experiments/search.yaml --trials 100 --workers 2
+      harness sweep search --trials 100 --workers 2
 
     Exit codes:
       0   the search is over, and so is its confirmation; trials may have been

@@ -25,7 +25,7 @@ from devtools import Browser, found  # noqa: E402
 
 FOLDER = ROOT / "docs" / "pictures"
 NAMES = (*terminals.NAMES, *demo_report.NAMES, *served_page.NAMES, *compare_page.NAMES)
-BLOCK = re.compile(r"(?<=ends with\n\n```text\n).*?(?=```)", re.DOTALL)  # of the README
+BLOCK = re.compile(r"(?<=Its result:\n\n```text\n).*?(?=```)", re.DOTALL)  # of the README
 
 
 def main(argv: list[str] | None = None) -> int:

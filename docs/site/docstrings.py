@@ -134,7 +134,7 @@ def import_for_annotations(_app: Sphinx) -> None:
 def leave_undocumented(
     _app: Sphinx, _env: BuildEnvironment, node: addnodes.pending_xref, text: nodes.Element
 ) -> nodes.Element | None:
-    """Text instead of a link for what no page describes: code in docstrings that is no name, and types in signatures."""
+    """Text instead of a link for what no page describes: code in docstrings that is not a name, and types in signatures."""
     above, in_signature = node.parent, False
     while above is not None and not in_signature:
         above, in_signature = above.parent, isinstance(above, addnodes.desc_signature)

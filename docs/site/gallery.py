@@ -25,7 +25,7 @@ from harness.reporting import phrases
 
 PAGE = "docs/site/gallery"
 PUBLISHED = "results/published"
-NONE_YET = "No report is published here yet. `make demo` writes a first one on your machine.\n"
+NONE_YET = "No report is published here yet. `harness demo` writes a first one on your machine.\n"
 BEFORE_SOURCES = 300  # `source_pages` would show the files as text
 
 

@@ -1,4 +1,4 @@
-"""harness/schema.json -> the tables of the experiment file: every key with its type, the values it may have, and its default."""
+"""harness/schema.json -> the tables of the experiment file: every key with its meaning, type and default."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 
 Schema = Mapping[str, Any]
 PAGE = "docs/site/experiment-file"
-HEAD = "| key | value | default | |\n| --- | --- | --- | --- |\n"
+HEAD = "| key | meaning | value | default |\n| --- | --- | --- | --- |\n"
 NAMES = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "mapping"}
 SCALAR = ({"string", "number", "boolean"}, {"string", "integer", "number", "boolean"})  # types that are together any single value
 SPECIAL = re.compile(r"([*_<\\])")  # what Markdown reads as more than a character
@@ -52,7 +52,7 @@ def rows(schema: Schema, without: Iterable[str] = ()) -> str:
     for name, value in schema["properties"].items():
         if "." not in name and name not in without:
             default = "required" if name in schema.get("required", ()) else default_of(value.get("default"))
-            text += f"| `{name}` | {cell(kind_of(value))} | {cell(default)} | {cell(value.get('description', ''))} |\n"
+            text += f"| `{name}` | {cell(value.get('description', ''))} | {cell(kind_of(value))} | {cell(default)} |\n"
     return text
 
 

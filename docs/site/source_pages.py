@@ -82,7 +82,8 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
             highlighter = app.builder.highlighter  # type: ignore[attr-defined]
             body = highlighter.highlight_block(path.read_text(), language(path), force=True, lineanchors=LINE)
         page, title = page_of(path, name), escape(name)
-        context = {"title": title, "body": f"<h1>{title}</h1>\n{body}", "toc": "", "toctree": partial(navigation, app, page)}
+        heading = title.replace("/", "/<wbr>")  # where a narrow screen may break it
+        context = {"title": title, "body": f"<h1>{heading}</h1>\n{body}", "toc": "", "toctree": partial(navigation, app, page)}
         yield page, context, "page.html"
 
 

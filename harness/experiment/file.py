@@ -36,7 +36,9 @@ class _Strict(BaseModel):
 class Looks(_Strict):
     """Numbers of seeds at which the claims are judged and training may stop, or one number `n`; and which seeds they are."""
 
-    looks: Annotated[tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...], Field(min_length=1)] | None = None
+    looks: Annotated[tuple[Annotated[int, Field(ge=2, le=MAX_SEEDS)], ...], Field(min_length=1)] | None = Field(
+        None, description="increasing numbers of seeds at which the claims are judged, such as [3, 5, 8, 12, 20]"
+    )
     futility: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="close a claim whose probability of being decided by the last look is below this, such as 0.1"
     )
@@ -100,9 +102,11 @@ class Looks(_Strict):
 class Tune(_Strict):
     """First choose the best setting of each variant, by validation metric, on separate seeds."""
 
-    space: dict[str, Annotated[tuple[Levels, ...], Field(min_length=2)]] = Field(min_length=1)
-    seeds: TrialSeeds = 1
-    metric: Text | None = Field(None, description="default: the task's first metric of the validation split")
+    space: dict[str, Annotated[tuple[Levels, ...], Field(min_length=2)]] = Field(
+        min_length=1, description="the values to try by configuration path; a candidate is one combination of them"
+    )
+    seeds: TrialSeeds = Field(1, description="runs of each candidate, averaged")
+    metric: Text | None = Field(None, description="the metric to choose by; default: the task's first of the validation split")
 
 
 class Parameter(_Strict):
@@ -124,16 +128,16 @@ class Parameter(_Strict):
 class Limit(_Strict):
     """A bound on a metric that is known before training."""
 
-    at_most: float | None = None
-    at_least: float | None = None
+    at_most: float | None = Field(None, description="the largest value allowed")
+    at_least: float | None = Field(None, description="the least value allowed")
 
 
 class Confirm(_Strict):
     """Reruns the best trials on new seeds, then compares the winner with the base on further new seeds."""
 
-    top: Annotated[int, Field(ge=1, le=50)] = 5
+    top: Annotated[int, Field(ge=1, le=50)] = Field(5, description="how many of the best trials are run again")
     seeds: Annotated[int, Field(ge=3, le=500)] = Field(5, description="at least 3: fewer never give a verdict")
-    against: Literal["base"] = "base"
+    against: Literal["base"] = Field("base", description="what the winner is compared with: the configuration of the file")
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -146,13 +150,15 @@ class Confirm(_Strict):
 class Search(_Strict):
     """An Optuna study: space, objectives, and the confirmation of the winner."""
 
-    space: dict[str, Parameter] | None = Field(None, min_length=1)
+    space: dict[str, Parameter] | None = Field(None, min_length=1, description="the parameters to search, by name; required")
     objectives: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=4)] | None = Field(
         None, description="metrics; default: the task's first metric of the validation split"
     )
     constraints: dict[str, Limit] | None = Field(None, description="bounds that are checked before training")
-    sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="default: tpe")
-    pruner: Literal["none", "median", "hyperband"] | None = Field(None, description="default: none")
+    sampler: Literal["tpe", "random", "cmaes", "nsga2"] | None = Field(None, description="how values are proposed; default: tpe")
+    pruner: Literal["none", "median", "hyperband"] | None = Field(
+        None, description="when a trial is stopped early; default: none"
+    )
     prune_after: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="the first epoch at which a trial may be pruned; default: 1"
     )
@@ -162,7 +168,7 @@ class Search(_Strict):
         None, description="total training time after which no trial starts, such as 20h or a number of seconds"
     )
     first: tuple[Patch, ...] | None = Field(None, description="configurations to try first, after the base")
-    confirm: Confirm | None = None
+    confirm: Confirm | None = Field(None, description="how the winner is confirmed on new seeds; default: it is not")
 
     @field_validator("sampler", mode="before")
     @classmethod
@@ -175,38 +181,55 @@ class Search(_Strict):
 class Profile(_Strict):
     """A partial file: its keys replace those of the file; its config and resources are merged over the file's."""
 
-    config: dict[str, Any] | None = None
+    config: dict[str, Any] | None = Field(
+        None, description="changes to the configuration: to that of the file that it extends, else to the task's default"
+    )
     resources: Resources | None = Field(
         None, description="what each run needs: {gpus: 2, cpus: 8, memory: 64G, nodes: 1}; variants may request more or less"
     )
-    variants: dict[str, Patch] | None = Field(None, min_length=1)
-    factors: dict[str, tuple[Any, ...] | dict[str, Patch]] | None = Field(None, min_length=1)
-    components: dict[str, Patch] | None = Field(None, min_length=1)
-    design: Design | None = None
-    baseline: Text | None = None
+    variants: dict[str, Patch] | None = Field(None, min_length=1, description="the changes that make each variant, by its name")
+    factors: dict[str, tuple[Any, ...] | dict[str, Patch]] | None = Field(
+        None, min_length=1, description="the levels of each factor, by its configuration path; or named levels with their changes"
+    )
+    components: dict[str, Patch] | None = Field(
+        None, min_length=1, description="the changes that switch each component off, by its name"
+    )
+    design: Design | None = Field(
+        None, description="how factors or components are combined into variants; default: grid for one factor"
+    )
+    baseline: Text | None = Field(
+        None, description="the variant that others are compared with; default: the one that equals the base"
+    )
     seeds: SeedCount | Looks | None = Field(
         None, description="a number of seeds, or looks; {n: 5, first: 20} sets the first seed"
     )
     margin: float | None = Field(None, gt=0, description="the smallest difference that matters, in the metric's unit")
-    alpha: float | None = Field(None, gt=0, lt=0.5)
-    claims: tuple[Any, ...] | None = None
-    tune: Tune | None = None
-    search: Search | None = None
+    alpha: float | None = Field(None, gt=0, lt=0.5, description="significance level of the claims' tests; default: 0.05")
+    claims: tuple[Any, ...] | None = Field(
+        None, description="what you expect, registered before the runs; default: none, the differences are exploratory"
+    )
+    tune: Tune | None = Field(None, description="settings to choose for each variant before the comparison")
+    search: Search | None = Field(None, description="an Optuna search, instead of a design, seeds and claims")
 
 
 class ExperimentFile(Profile):
     """One experiment: a question, a design, seeds, claims."""
 
-    question: Text | None = None
+    question: Text | None = Field(None, description="what the experiment asks; required")
     source: Text | None = Field(None, description="quotation of the statement to test")
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] | None = Field(
-        None, description="words by which the scoreboard finds the experiment; part of no run id"
+        None, description="words by which the scoreboard finds the experiment; run ids do not depend on them"
     )
-    task: Text | Program | None = Field(None, description="default: cifar_resnet; package.module:Object; or a program")
+    task: Text | Program | None = Field(
+        None, description="what is trained: cifar_resnet (the default), package.module:Object, or a program"
+    )
     extends: Text | None = Field(
-        None, description="a file whose task, config, resources and profiles are inherited; relative to this one"
+        None,
+        description="a file whose task, config, resources and profiles are inherited; relative to this one, or a shipped one",
     )
-    profiles: Mapping[str, Profile] | None = None
+    profiles: Mapping[str, Profile] | None = Field(
+        None, description="partial files by name, such as smoke, chosen with --profile"
+    )
 
 
 DESIGN_KEYS = ("variants", "factors", "components")

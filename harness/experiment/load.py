@@ -46,7 +46,7 @@ def load_experiment(
 ) -> Experiment:
     """Read an experiment by path, name or `name@profile`, or from a mapping with the keys of a file.
 
-    A name is looked up in `folder`, in the current folder, and among the experiments that come with the package.
+    A name is looked up in `folder` (experiments/), in the current folder, and among the experiments that come with the package.
     `settings` are --set values such as `training.epochs=2`. `name`: of a mapping, whose plan is stored under it; default:
     `experiment`. Relative paths in a mapping are relative to the current folder. Raises InputError with every problem found, each
     with its file, line and column, or with the name of the mapping.

@@ -32,17 +32,28 @@ def experiment_schema() -> dict[str, Any]:
     for owner in (schema, definitions["Profile"]):
         properties = owner["properties"]
         elsewhere = [{"required": [name]} for name in ("resources", *map(field_of, Resources.model_fields))]
-        properties["config"] = {"$ref": "#/$defs/Configuration", "not": {"anyOf": elsewhere}}
-        properties["claims"] = {"type": "array", "items": {"$ref": "#/$defs/Claim"}}
         patch = {"anyOf": [{"$ref": "#/$defs/Configuration"}, {"type": "null"}]}
-        for key in ("variants", "components"):
-            properties[key] = {"type": "object", "additionalProperties": patch, "propertyNames": {"pattern": LABEL}}
+        labelled = {"type": "object", "additionalProperties": patch, "propertyNames": {"pattern": LABEL}}
         single = {"type": ["string", "number", "boolean", "null"]}
         level = {"anyOf": [single, {"type": "array", "items": single}]}
         levels = {"anyOf": [{"type": "array", "items": level}, {"type": "object", "additionalProperties": patch}]}
-        properties["factors"] = {"type": "object", "additionalProperties": levels}
+        exact: dict[str, dict[str, Any]] = {
+            "config": {"$ref": "#/$defs/Configuration", "not": {"anyOf": elsewhere}},
+            "claims": {"type": "array", "items": {"$ref": "#/$defs/Claim"}},
+            "variants": labelled,
+            "components": labelled,
+            "factors": {"type": "object", "additionalProperties": levels},
+        }
+        for key, value in exact.items():
+            properties[key] = {**value, "description": properties[key]["description"]}
+    schema["properties"] = _own_first(schema["properties"], definitions["Profile"]["properties"])
     schema["title"] = "Ablation experiment"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _own_first(properties: Mapping[str, Any], inherited: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties in another order: those of the file alone, such as `question`, before those that profiles have, too."""
+    return dict(sorted(properties.items(), key=lambda each: each[0] in inherited))
 
 
 def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +68,8 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
             options = shape.anywhere(path)
             properties[".".join(path)] = options[0] if len(options) == 1 else {"anyOf": options}
     requests = Resources.model_json_schema()["properties"]
-    properties |= {"resources": {"$ref": "#/$defs/Resources"}, **{field_of(name): each for name, each in requests.items()}}
+    needs = {"$ref": "#/$defs/Resources", "description": "what the runs of a variant need, key by key instead of the file's"}
+    properties |= {"resources": needs, **{field_of(name): each for name, each in requests.items()}}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 

@@ -91,7 +91,8 @@ def parameter_help(parameter: Any) -> tuple[str, str]:
         facts.append(f"{parameter.min} to {parameter.max:,}")
     text = f"{parameter.help} [{'; '.join(facts)}]" if facts else parameter.help
     if isinstance(parameter, TyperArgument):
-        return metavar if parameter.required else f"[{metavar}...]", text
+        shown = metavar if parameter.nargs == 1 else f"{metavar}..."
+        return shown if parameter.required else f"[{shown}]", text
     return names if parameter.is_flag else f"{names} {metavar}", text
 
 

@@ -119,8 +119,10 @@ def test_no_page_complains_or_is_wider_than_a_phone(browser: Browser, site: Path
 def test_a_dark_screen_gets_dark_pages(browser: Browser, site: Path) -> None:
     colours = []
     for dark in (False, True):
-        browser.open(site / "index.html", dark=dark)
+        browser.open(site / "docs" / "verdicts.html", dark=dark)
         colours.append(browser.value("getComputedStyle(document.body).backgroundColor"))
+        module = browser.value("getComputedStyle(document.querySelector('.highlight .nn')).textDecorationLine")
+        assert module == "none", "looks like a link"
     assert colours == ["rgb(255, 255, 255)", "rgb(19, 20, 22)"]
 
 

@@ -40,6 +40,17 @@ def test_the_reference_of_the_experiment_file_has_every_key_of_the_schema() -> N
     assert set(rows) == keys
 
 
+def test_every_key_of_an_experiment_file_says_what_it_means() -> None:
+    schema = json.loads((ROOT / "harness" / "schema.json").read_text())
+    blocks = {"": schema, **schema["$defs"], **{kind["title"]: kind for kind in schema["$defs"]["Claim"]["oneOf"]}}
+    keys = {f"{block}.{key}": value for block, found in blocks.items() for key, value in found.get("properties", {}).items()}
+    own = {
+        name: value for name, value in keys.items() if name.count(".") == 1 and "const" not in value
+    }  # const: the block's name
+    assert len(own) > 100
+    assert [name for name, value in own.items() if not value.get("description")] == []
+
+
 def test_the_reference_shows_types_limits_and_defaults() -> None:
     from schema_page import tables
 
@@ -59,14 +70,14 @@ def test_the_reference_shows_types_limits_and_defaults() -> None:
     }
     lines = tables(schema).splitlines()
     assert lines[5:10] == [
-        r"| `n` | whole number from 1 | `2` | how \*many\* |",
-        "| `rate` | number above 0 and below 1 |  |  |",
-        "| `mode` | `a`, `b` | `a` |  |",
-        "| `values` | list of single value | required |  |",
-        "| `inner` | [One block](#one-block) |  |  |",
+        r"| `n` | how \*many\* | whole number from 1 | `2` |",
+        "| `rate` |  | number above 0 and below 1 |  |",
+        "| `mode` |  | `a`, `b` | `a` |",
+        "| `values` |  | list of single value | required |",
+        "| `inner` |  | [One block](#one-block) |  |",
     ]
     assert lines[11] == "## One block"
-    assert lines[-1] == "| `x` | text |  |  |"
+    assert lines[-1] == "| `x` |  | text |  |"
 
 
 def test_code_in_docstrings_stays_code_and_names_may_become_links() -> None:

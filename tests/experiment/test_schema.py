@@ -24,7 +24,7 @@ def test_the_schema_knows_dotted_paths_blocks_and_claims() -> None:
 def test_variants_may_request_resources_and_config_may_not() -> None:
     schema = experiment_schema()
     configuration = schema["$defs"]["Configuration"]["properties"]
-    assert configuration["resources"] == {"$ref": "#/$defs/Resources"}
+    assert configuration["resources"]["$ref"] == "#/$defs/Resources"
     assert configuration["resources.gpus"]["anyOf"][0]["maximum"] == 1024
     assert {"required": ["resources.gpus"]} in schema["properties"]["config"]["not"]["anyOf"]
     assert schema["properties"]["resources"]["anyOf"][0] == {"$ref": "#/$defs/Resources"}

@@ -153,3 +153,11 @@ def test_an_output_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("harness shows: ")
     assert line.endswith("No space left on device")
+
+
+def test_help_marks_a_required_argument_that_takes_several_values(capsys: pytest.CaptureFixture[str]) -> None:
+    def paint(things: Annotated[list[str], typer.Argument(metavar="THING", help="what to paint")]) -> None:
+        """Paint things."""
+
+    assert main_of(paint)(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: harness paint [OPTIONS] THING...\n")

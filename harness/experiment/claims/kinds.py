@@ -14,12 +14,15 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = str | int | float | bool | None
 Levels = Level | tuple[Level, ...]  # a list is one level: layers: [[64, 64], [128]]
 
+MARGIN = "the smallest difference that matters; default: the file's"
+FACTOR = "the factor whose levels are compared; default: the only one"
+
 
 class ClaimInput(BaseModel):
     """The fields that every claim may have beside its kind key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    metric: Label | None = Field(None, description="default: the task's first metric")
+    metric: Label | None = Field(None, description="the metric that is claimed about; default: the task's first")
     where: Mapping[str, Level] | None = Field(None, description="a slice of a grid: factor -> level")
     failed_counts_as: Finite | None = Field(None, description="the metric's value for a failed or diverged run")
 
@@ -29,20 +32,32 @@ class _Tested(ClaimInput):
 
 
 class Comparison(_Tested):
-    over: Label | None = Field(None, description="default: the baseline")
-    margin: float | None = Field(None, gt=0, description="the smallest difference that matters; default: the file's")
+    over: Label | None = Field(None, description="the variant to compare with; default: the baseline")
+    margin: float | None = Field(None, gt=0, description=MARGIN)
+
+
+STATES = {
+    "improves": "is better",
+    "worsens": "is worse",
+    "equivalent": "differs by less than the margin in either direction",
+    "no_gain": "is not better by the margin or more",
+    "no_loss": "is not worse by the margin or more (non-inferiority)",
+}
 
 
 def _comparison(kind: str) -> type[Comparison]:
     """The model of a comparison, with its variants under the key `kind`."""
-    variants: Any = {kind: (Label | Annotated[tuple[Label, ...], Field(min_length=1)], ...)}
+    described = Field(description=f"a variant, a list of them, or all: each {STATES[kind]}")
+    variants: Any = {kind: (Label | Annotated[tuple[Label, ...], Field(min_length=1)], described)}
     return create_model(kind.title().replace("_", ""), __base__=Comparison, **variants)
 
 
 class Contrast(ClaimInput):
     contrast: Annotated[Mapping[Label, Finite], Field(min_length=2, description="variant -> weight; the weights sum to 0")]
-    sign: Literal["positive", "negative", "negligible"] = Field(alias="is")
-    margin: float | None = Field(None, gt=0)
+    sign: Literal["positive", "negative", "negligible"] = Field(
+        alias="is", description="the sign of the weighted sum; negligible: within the margin"
+    )
+    margin: float | None = Field(None, gt=0, description=MARGIN)
 
     @field_validator("contrast")
     @classmethod
@@ -53,9 +68,9 @@ class Contrast(ClaimInput):
 
 
 class BestInRange(ClaimInput):
-    best_in_range: tuple[Finite, Finite]
-    factor: Label | None = None
-    margin: float | None = Field(None, ge=0)
+    best_in_range: tuple[Finite, Finite] = Field(description="the best level of the factor is in this range, ends included")
+    factor: Label | None = Field(None, description=FACTOR)
+    margin: float | None = Field(None, ge=0, description=MARGIN)
 
     @field_validator("best_in_range")
     @classmethod
@@ -66,24 +81,30 @@ class BestInRange(ClaimInput):
 
 
 class DeclinesBeyond(ClaimInput):
-    declines_beyond: Finite
-    factor: Label | None = None
+    declines_beyond: Finite = Field(description="the metric gets worse from this level of the factor on")
+    factor: Label | None = Field(None, description=FACTOR)
 
 
 class NoProportionalGain(ClaimInput):
-    no_proportional_gain: Finite
-    factor: Label | None = None
+    no_proportional_gain: Finite = Field(description="the gain beyond this level of the factor is less than proportional")
+    factor: Label | None = Field(None, description=FACTOR)
     dose: Label | None = Field(
         None, description="a metric of results that is the dose, such as parameters; default: the factor's levels"
     )
 
 
 class AtLeast(_Tested):
-    at_least: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
+    at_least: Annotated[
+        Mapping[Label, Finite],
+        Field(min_length=1, max_length=1, description="a variant and the least value of its mean"),
+    ]
 
 
 class AtMost(_Tested):
-    at_most: Annotated[Mapping[Label, Finite], Field(min_length=1, max_length=1)]
+    at_most: Annotated[
+        Mapping[Label, Finite],
+        Field(min_length=1, max_length=1, description="a variant and the largest value of its mean"),
+    ]
 
 
 KINDS: Mapping[str, type[ClaimInput]] = {

@@ -25,8 +25,8 @@ class Strict(BaseModel):
 class Measure(Strict):
     """One metric. Without any of `SOURCES` it is read from the JSON lines in $HARNESS_METRICS."""
 
-    goal: Literal["minimize", "maximize"]
-    unit: str = ""
+    goal: Literal["minimize", "maximize"] = Field(description="whether less or more is better")
+    unit: str = Field("", description="of its values, as shown beside them, such as nats")
     text: Text | None = Field(
         None, description="what the program prints: {value} for the number, {step} for the step, ... for anything in between"
     )

@@ -30,7 +30,7 @@ LEAVE_OUT = "!"  # before a pattern in inputs
 class Knob(Strict):
     """One parameter of the program, in the long form; its type is that of the default."""
 
-    default: Value
+    default: Value = Field(description="its value where no variant sets it")
     least: float | None = Field(None, alias="from", description="the least value allowed")
     most: float | None = Field(None, alias="to", description="the largest value allowed")
     choice: tuple[Value, ...] | None = Field(None, min_length=1, description="the values allowed")
