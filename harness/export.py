@@ -129,9 +129,9 @@ def _in_words(document: Mapping[str, Any]) -> str:
 
     runs = document["runs"]
     counted = ", ".join(f"{count:,d} {state}" for state, count in runs.items())
-    rest = f"; {phrases.plural(document['pending'], 'run')} not begun" if document["pending"] else ""
-    what = f"{' and '.join(document['names'])}: {phrases.plural(sum(runs.values()), 'run')} ({counted}){rest}"
-    return f"{what} in {document['folder']}\n\n  {document['open']}\n"
+    rest = f"; not begun: {phrases.plural(document['pending'], 'run')}" if document["pending"] else ""
+    what = f"{' and '.join(document['names'])}: {phrases.plural(sum(runs.values()), 'run')} ({counted})"
+    return f"{what} in {document['folder']}{rest}\n\n  {document['open']}\n"
 
 
 def _how_to_open(to: Target, folder: Path) -> str:

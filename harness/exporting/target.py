@@ -38,7 +38,7 @@ class Marker(BaseModel):
 
 
 def check_place(into: Path, paths: Paths) -> None:
-    """Raises InputError for the current folder, which a shell would lose, and for a place of other files in the results folder."""
+    """Raises InputError for the current folder, which a shell would lose, and for a place among other results."""
     try:
         place = into.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle, in Python before 3.13 a RuntimeError

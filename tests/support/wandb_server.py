@@ -229,7 +229,7 @@ def _alert(server: Server, variables: Mapping[str, Any]) -> dict[str, Any]:
 def _chart(server: Server, variables: Mapping[str, Any]) -> dict[str, Any]:
     name = f"{variables['entity']}/{variables['chartName']}"
     if server.refuses_charts:
-        raise Refused("custom charts need another plan")
+        raise Refused("the entity does not exist, or may have no charts")
     if name in server.charts:
         raise Refused(f"chart {name} already exists")
     json.loads(variables["spec"])

@@ -98,7 +98,13 @@ def test_a_table_has_no_more_rows_than_wandb_takes(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "arrays", [{"values": np.zeros(3)}, {"probabilities": np.eye(2), "labels": np.array([0, 2])}, {"probabilities": np.eye(2)}]
+    "arrays",
+    [
+        {"values": np.zeros(3)},
+        {"probabilities": np.array([["a", "b"]]), "labels": np.array([0])},
+        {"probabilities": np.eye(2), "labels": np.array([0, 2])},
+        {"probabilities": np.eye(2)},
+    ],
 )
 def test_other_arrays_have_no_table(tmp_path: Path, arrays: dict[str, Any]) -> None:
     table = prediction_table(stored(tmp_path, **arrays), "0" * 12, [])

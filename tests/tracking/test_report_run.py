@@ -156,7 +156,8 @@ def test_a_report_without_figures_and_differences_is_delivered_once(run: Any, st
         assert run("sync", "toys", "--upload", "report", **server.environment()).startswith("everything is uploaded")
 
 
-def test_a_report_with_a_token_is_not_uploaded(run: Any, store: Store, plan: Plan, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("plan")
+def test_a_report_with_a_token_is_not_uploaded(store: Store, tmp_path: Path) -> None:
     page = store.paths.report("toys") / "index.html"
     page.write_text(page.read_text() + "hf_" + "a1" * 17)
     with Server() as server:

@@ -16,6 +16,7 @@ from harness.errors import EXIT_OK
 from harness.experiment.plan import Plan
 from harness.store.records import Store
 from harness.tasks.protocol import result_metrics
+from harness.tracking.report_run import report_page
 from harness.tracking.workspace import PANELS, fill, layout
 
 VARIANTS = {"base": {}, "better": {"effect": 5.0}}
@@ -44,6 +45,8 @@ def test_variants_are_compared_by_curves_bars_cost_and_their_settings(toy_plan: 
         ("epoch", "loss", "variant"),
     ]
     assert plain["group"] == "toys"
+    long = Plan.model_validate({**dict(toy_plan(VARIANTS)), "name": "t" * 150})
+    assert made(long)["group"] == report_page(long).group  # as its runs have it
 
 
 def test_factors_have_a_bar_chart_each_and_several_show_their_importance(toy_plan: PlanMaker) -> None:
