@@ -84,14 +84,11 @@ def export(
 
 
 def _require(to: Target) -> None:
-    """Raises DeviceError if the package that writes the files is not installed."""
-    from harness.exporting.mlflow_database import require_mlflow
-    from harness.tasks.command.files.events import require_tensorboard
+    """Raises PackageError if the package that writes the files is not installed."""
+    from harness.common.optional_packages import require
 
-    if to is Target.tensorboard:
-        require_tensorboard("--to tensorboard")
-    if to is Target.mlflow:
-        require_mlflow()
+    if to in (Target.tensorboard, Target.mlflow):
+        require([to.value], f"--to {to.value}")
 
 
 def _write(to: Target, folder: Path, groups: Sequence[ExportGroup]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ READERS = {"file": read_file, "wandb": read_wandb, "tensorboard": read_tensorboa
 
 
 def read(source: str, kind: Kind | None = None) -> ResultsTable:
-    """`kind` None: by what is at the path. Raises InputError, or DeviceError if a package that it needs is not installed."""
+    """`kind` None: by what is at the path. Raises InputError, or PackageError if a package that it needs is not installed."""
     if not source:
         raise InputError("no file was named; give a path, or - for standard input")
     return READERS[kind or _kind(source)](source)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.common.optional_packages import require
 from harness.common.validation import show
 from harness.errors import InputError
 from harness.existing.path_parts import PathParts, parts_of
 from harness.existing.results_table import ResultsTable
 from harness.existing.table import columns_of, nothing_left, results_table, seed_among, varying
-from harness.tasks.command.files.events import parser, require_tensorboard, scalar_of
+from harness.tasks.command.files.events import parser, scalar_of
 from harness.tasks.command.files.records import EventFile
 from harness.tasks.protocol import TrainingFailed
 
@@ -54,11 +55,11 @@ class Folder:
 
 
 def read_tensorboard(name: str) -> ResultsTable:
-    """Raises InputError; DeviceError if tensorboard is not installed."""
+    """Raises InputError; PackageError if tensorboard is not installed."""
     root = Path(name)
     if not root.is_dir():
         raise InputError(f"{name}: no such folder")
-    require_tensorboard(f"{name} holds files of TensorBoard")
+    require(["tensorboard"], f"the event files in {name}")
     folders = _folders(root)
     if not folders:
         raise InputError(f"{name}: neither it nor a folder below it has event files of TensorBoard (*tfevents*)")

@@ -16,8 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.common.optional_packages import is_installed
-from harness.errors import DeviceError, StoreError
+from harness.errors import StoreError
 from harness.exporting.about import RESULT, about, verdict_sentences
 from harness.exporting.groups import POSITIONS, ExportGroup, ExportRun
 from harness.exporting.times import seconds_of, times_of
@@ -32,12 +31,6 @@ INVALID = re.compile(r"[^/\w.\- :]")  # in names of metrics and parameters
 LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG = 250, 6000, 5000  # characters
 MOST_METRICS, MOST_PARAMS = 1000, 100  # of one call
 STATES = {"completed": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}  # others: RUNNING
-
-
-def require_mlflow() -> None:
-    """Raises DeviceError if MLflow's client is not installed."""
-    if not is_installed("mlflow"):
-        raise DeviceError("--to mlflow: MLflow's client is not installed; use: pip install 'ablation-harness[mlflow]'")
 
 
 def write_mlflow(groups: Sequence[ExportGroup], folder: Path, place: Path) -> None:

@@ -40,9 +40,12 @@ class Marker(BaseModel):
 def check_place(into: Path, paths: Paths) -> None:
     """Raises InputError for the current folder, which a shell would lose, and for a place among other results."""
     try:
-        place = into.resolve()
-    except (OSError, RuntimeError) as error:  # links in a circle, in Python before 3.13 a RuntimeError
-        raise InputError(f"--into {into}: cannot be found: {error}; choose another folder") from error
+        into.stat()
+    except FileNotFoundError:
+        pass  # it is made
+    except OSError as error:  # links in a circle, too long a name
+        raise InputError(f"--into {into}: cannot be found: {error.strerror}; choose another folder") from error
+    place = into.resolve()
     if place == Path.cwd():
         raise InputError(f"--into {into}: is the current folder, and would be replaced; choose another folder")
     if place.is_relative_to(paths.root.resolve()) and not place.is_relative_to(paths.exports.resolve()):

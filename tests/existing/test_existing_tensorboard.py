@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.errors import DeviceError, InputError
+from harness.errors import PackageError, InputError
 from harness.existing.path_parts import parts_of
 from harness.existing.read import read
 
@@ -211,5 +211,5 @@ def test_a_folder_without_event_files_is_an_error(tmp_path):
 def test_without_tensorboard_the_error_says_what_to_install(tmp_path, write, monkeypatch):
     write("a", acc=[1])
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(DeviceError, match=r"pip install 'ablation-harness\[tensorboard\]'"):
+    with pytest.raises(PackageError, match=r"event files in .*; install: python -m pip install 'tensorboard>="):
         read(str(tmp_path))

@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 from followed import everything, follower, plain
 
-from harness.errors import DeviceError
+from harness.errors import PackageError
 from harness.tasks.protocol import TrainingFailed
 
 pytest.importorskip("tensorboard")
@@ -157,5 +157,5 @@ def test_without_the_package_nothing_is_started(tmp_path, monkeypatch):
     of_a_folder_of_logs = ModuleSpec("tensorboard", None, is_package=True)
     for found in (None, of_a_folder_of_logs):
         monkeypatch.setattr("importlib.util.find_spec", {"tensorboard": found}.get)
-        with pytest.raises(DeviceError, match=r"use: pip install 'ablation-harness\[tensorboard\]'"):
+        with pytest.raises(PackageError, match=r"metrics from TensorBoard; install: python -m pip install 'tensorboard>="):
             loss(tmp_path)

@@ -7,23 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.common.optional_packages import is_installed
-from harness.errors import DeviceError
 from harness.tasks.command.files.pace import Clock, Pace
 from harness.tasks.command.files.place import Scan, alike, name_in
 from harness.tasks.command.files.reading import Reading, listed, unreadable
 from harness.tasks.command.files.records import EventFile
 
 FILES = "**/*tfevents*"
-
-
-def require_tensorboard(why: str) -> None:
-    """Raises DeviceError if the package that reads event files is not installed."""
-    if not is_installed("tensorboard"):  # a folder of that name, with logs, does not count
-        raise DeviceError(
-            f"{why}, but the package that reads TensorBoard's files is not installed;"
-            " use: pip install 'ablation-harness[tensorboard]'"
-        )
 
 
 class Events:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from harness.common.optional_packages import require
 from harness.tasks.command.files.document import Document
-from harness.tasks.command.files.events import Events, require_tensorboard
+from harness.tasks.command.files.events import Events
 from harness.tasks.command.files.follow import Explaining, FollowedRows
 from harness.tasks.command.files.json_lines import JsonLines
 from harness.tasks.command.files.pace import Clock
@@ -26,7 +27,7 @@ def followers(
 ) -> list[Follower]:
     """One for each file, one for TensorBoard, one for W&B; none for metrics of the output and of $HARNESS_METRICS.
 
-    Made before the program starts. `resumes`: the program may begin further files when it resumes. Raises DeviceError if a
+    Made before the program starts. `resumes`: the program may begin further files when it resumes. Raises PackageError if a
     package is missing, TrainingFailed for files that an earlier attempt left.
     """
     found: list[Follower] = []
@@ -38,7 +39,7 @@ def followers(
     for group in files.values():
         found.append(_file(group, run_dir, resumes=resumes, clock=clock))
     if tags := {name: measure.tensorboard for name, measure in metrics.items() if measure.tensorboard is not None}:
-        require_tensorboard("a metric has tensorboard:")
+        require(["tensorboard"], "metrics from TensorBoard")
         found.append(Events(tags, run_dir, resumes=resumes, clock=clock))
     if keys := {
         name: Wanted(measure.wandb, measure.step or STEP) for name, measure in metrics.items() if measure.wandb is not None
