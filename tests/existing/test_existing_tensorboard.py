@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.errors import PackageError, InputError
+from harness.errors import InputError, PackageError
 from harness.existing.path_parts import parts_of
 from harness.existing.read import read
 
