@@ -110,14 +110,15 @@ class Browser:
 
     def open_address(self, address: str, size: tuple[int, int] = (1280, 800), dark: bool = False, script: bool = True) -> None:
         """Open an address in a window of `size` pixels."""
-        self.complaints.clear()
-        self.requested.clear()
         width, height = size
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Emulation.setScriptExecutionDisabled", value=not script)
         self._load("about:blank")  # otherwise the same page with another anchor would not be reloaded
+        self.point(0, 0)  # Chromium repeats the last move of the mouse after a page has scrolled
+        self.complaints.clear()  # what the page before this one has sent until now is read
+        self.requested.clear()
         self._load(address)
 
     def _load(self, address: str) -> None:

@@ -161,6 +161,7 @@ def test_marks_of_the_main_figure_tell_their_value_and_run(browser: Browser, pag
     mark = "[...document.querySelectorAll('.main svg [id*=marks_] use')][0].getBoundingClientRect()"
     browser.point(*browser.value(f"{place}({mark})"))
     assert told(browser) == ["+0.33 pp", "leaky_relu minus base, n = 5", "95 % interval +0.21 to +0.45"]
+    browser.point(0, 0)
     browser.value("document.querySelector('.source, .verdict').scrollIntoView()")
     browser.value("document.querySelector('.main svg').focus()")
     browser.press("End")

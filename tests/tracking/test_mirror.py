@@ -115,10 +115,10 @@ def test_the_head_of_the_ledger_is_in_the_configuration(shown: Shown) -> None:
 def test_the_epoch_is_the_x_axis_and_positions_have_no_panels(shown: Shown) -> None:
     metrics = shown.server.runs[shown.id("base")].config["_wandb"]["m"]
     # W&B's short form: 1 a name, 2 a pattern, 5 the number of its x axis, counted from 1; 6 options: 2 is hidden; 7 the summary.
-    assert [each.get("1") for each in metrics[:3]] == ["epoch", "step", "seconds"]
-    assert all(2 in each["6"] for each in metrics[:3])
-    assert (metrics[3]["2"], metrics[3]["5"]) == ("*", 1)
-    assert 2 not in metrics[3]["6"]
+    named = {each.get("1") or each["2"]: each for each in metrics}
+    assert all(2 in named[name]["6"] for name in ("epoch", "step", "seconds"))
+    assert metrics[named["*"]["5"] - 1]["1"] == "epoch"
+    assert 2 not in named["*"]["6"]
     summary = shown.server.runs[shown.id("base")].summary
     assert "seconds" not in summary  # of the last epoch alone
     assert summary["epoch"] == 5
