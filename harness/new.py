@@ -53,7 +53,7 @@ def new(
     seeds: Annotated[
         int,
         typer.Option(
-            min=1, max=1000, metavar="N", help="number of seeds of each variant", rich_help_panel=cli_options.EXPERIMENT
+            min=1, max=100_000, metavar="N", help="number of seeds of each variant", rich_help_panel=cli_options.EXPERIMENT
         ),
     ] = 5,
     first_seed: cli_options.NewFirstSeed = 0,

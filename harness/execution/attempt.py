@@ -2,6 +2,9 @@
 
 Everything is written under the run's lease. A checkpoint also holds the rows: on a resume metrics.jsonl is rewritten from it,
 which also repairs a damaged file. The result is written last, with link(2), so that it exists completely or not at all.
+
+Each file is on the disk before it gets its name. The names of all files are flushed together before a checkpoint or a result
+gets its own: a power cut leaves neither without the files that belong to it, and before them nothing is lost that counts.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from harness.tasks.protocol import Training, TrainingFailed, with_optional_membe
 
 FIRST_CHECKPOINT_S = 60.0
 CHECKPOINT_SHARE = 0.005  # share of the time spent on checkpoints, once the first one was timed
+FIRST_ROWS_S = 0.25  # from the start: nobody sees rows sooner, and a run that has ended by then writes them once
 WRITING_SHARE = 0.25  # largest share of the time spent on writing rows: each write contains all of them
 
 
@@ -61,18 +65,18 @@ class _Attempt:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
-        self.next_write_at = 0.0  # on the monotonic clock
+        self.next_write_at = time.monotonic() + FIRST_ROWS_S
         self.resumed = False  # whether the task resumed from its own files
 
     def run(self) -> Result:
         holder = self.lease.claim.holder
         print(f"--- {provenance.now()} lease {self.lease.number}, {holder.host}, process {holder.pid}")
-        atomic.write_json(self.paths.spec, self.job.spec, self.lease)
+        atomic.write_json(self.paths.spec, self.job.spec, self.lease, flush_name=False)
         saved = self._saved()
         self.rows = saved["rows"] if saved else []
         if self.rows or atomic.exists(self.paths.metrics):
             # First of all: rows after the checkpoint, or half-written ones, must not become part of a result.
-            write_rows(self.paths.metrics, self.rows, self.lease)
+            write_rows(self.paths.metrics, self.rows, self.lease, flush_name=False)
         self._record_provenance(from_scratch=saved is None and not self.lease.too_many_deaths)
         if self.lease.too_many_deaths:
             return self._publish(outcomes.failed(self.rows, failures.KILLED))
@@ -87,7 +91,8 @@ class _Attempt:
         assert self.origin is not None
         if self.options.origin is None:
             self.origin = provenance.with_imports(self.origin)
-        atomic.write_json(self.paths.provenance, self.origin, self.lease)
+        # A program's own files, from which it resumes, may reach the disk at any time: its origin must be there before.
+        atomic.write_json(self.paths.provenance, self.origin, self.lease, flush_name=self.keeps_files)
         result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
@@ -176,7 +181,7 @@ class _Attempt:
         if self.rows_written == len(self.rows):
             return
         began = time.monotonic()
-        write_rows(self.paths.metrics, self.rows, self.lease)
+        write_rows(self.paths.metrics, self.rows, self.lease, flush_name=False)
         self.rows_written = len(self.rows)
         self.next_write_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
 
@@ -195,6 +200,7 @@ class _Attempt:
         self._write_rows()  # at least those in the checkpoint
         if not self.job.task.resumes:
             return  # it would restart from the beginning anyway
+        atomic.flush_names(self.paths.folder)
         state = {"schema": 1, "rows": self.rows, "training": training.state_dict()}
         atomic.write_bytes(self.paths.checkpoint, checkpoint.pack(state), self.lease)
         self.saved_at, self.rows_saved = time.monotonic(), len(self.rows)
@@ -268,7 +274,7 @@ class _Attempt:
     def _completed(self, training: Training) -> Result:
         arrays = training.predictions()
         if arrays is not None:
-            atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease)
+            atomic.write_bytes(self.paths.predictions, _npz(arrays), self.lease, flush_name=False)
         if self.options.keep_weights:
             self._save(training)
         return outcomes.completed(self.rows, self.job)
@@ -285,12 +291,13 @@ class _Attempt:
         choices = self.training.choices if self.training is not None else None
         # A run that is read again ended when its program did: claims made since then are retrospective.
         origin = self.options.origin or provenance.finished(self.origin, choices)
-        atomic.write_json(self.paths.provenance, origin, self.lease)
+        atomic.write_json(self.paths.provenance, origin, self.lease, flush_name=False)
         files = (self.paths.spec, self.paths.metrics, self.paths.predictions)
         sums = {path.name: atomic.digest(path) for path in files if atomic.exists(path)}
         ended = self.origin.ended if self.options.origin else provenance.now()
         own = {"ended": ended, "checksums": sums, "provenance_digest": provenance.content_digest(origin)}
         complete = sealed(Result.model_validate({**result.model_dump(by_alias=True), **own}))
+        atomic.flush_names(self.paths.folder)
         if not atomic.publish(self.paths.result, atomic.to_json(complete), self.lease):
             raise SupersededError(f"{self.job.run_id}: already has a result")
         print(f"{complete.state}{': ' + complete.error if complete.error else ''}")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
+from harness.execution.standing import Standing
 from harness.experiment.plan import Plan
 from harness.store.lease import BEATS_WITHOUT_NOTICE, Liveness, Watch
 from harness.store.notices import Notices, Word
@@ -27,20 +28,20 @@ class PlanView:
         self, store: Store, plan: Plan, watch: Watch, notices: Notices, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store, self._plan, self._watch, self._notices, self._clock = store, plan, watch, notices, clock
-        self._records: dict[str, Record] = {}
+        self._records: Standing | None = None
         self._unread: set[str] = set()  # finished according to a notice
         self._unobserved: set[str] = set()  # taken on this machine according to a notice: /proc shows whether the holder is alive
         self._announced: dict[str, float] = {}  # when the last notice came that the run, or step, is being trained
         self._turn = 0  # which of the runs without recent notices was observed last
 
     @property
-    def records(self) -> Mapping[str, Record]:
+    def records(self) -> Standing:
         """By run id; read when first used. Those of completed runs may lack their numbers: see `settle`."""
-        if not self._records:
-            self._records = self._store.records((run.id for run in self._plan.runs), self._watch)
+        if self._records is None:
+            self._records = Standing(self._plan, self._store.records((run.id for run in self._plan.runs), self._watch))
         return self._records
 
-    def refresh(self) -> Mapping[str, Record]:
+    def refresh(self) -> Standing:
         """`records` after reading the notices. Raises StoreError."""
         records = self.records
         latest = {notice.run_id: notice for notice in self._notices.read()}
@@ -48,7 +49,7 @@ class PlanView:
             self._apply(run_id, notice.word, here=notice.machine == self._notices.here)
         return records
 
-    def settle(self) -> Mapping[str, Record]:
+    def settle(self) -> Standing:
         """`records` after reading the results of the runs that notices report as finished. Raises StoreError."""
         for run_id in [*self._unread]:
             self.read(run_id)
@@ -66,7 +67,7 @@ class PlanView:
 
     def is_held(self, run_id: str) -> None:
         """Another process holds the lease of the run."""
-        if run_id in self._records:
+        if run_id in self.records:
             self._keep(run_id, Record(run_id, "running"))
 
     def is_announced(self, run_id: str) -> bool:
@@ -107,7 +108,7 @@ class PlanView:
             self._announced[run_id] = self._clock()
         else:
             self._announced.pop(run_id, None)
-        known = self._records.get(run_id)
+        known = self.records.get(run_id)
         if known is None or word == known.state:
             return
         if known.finished and run_id not in self._unread:
@@ -127,5 +128,5 @@ class PlanView:
     def _keep(self, run_id: str, record: Record) -> None:
         self._unread.discard(run_id)
         self._unobserved.discard(run_id)
-        if run_id in self._records:
-            self._records[run_id] = record
+        if run_id in self.records:
+            self.records[run_id] = record

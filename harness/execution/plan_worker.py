@@ -13,9 +13,10 @@ from harness.execution.options import WorkerOptions, check_variants
 from harness.execution.plan_view import PlanView
 from harness.execution.recording import record_first_run, record_looks
 from harness.execution.retry import reset_runs
-from harness.execution.schedule import Schedule, common_failure, count_states, has_interim_looks, judge_records
+from harness.execution.schedule import Schedule, common_failure, count_states, judge_records
 from harness.execution.seed_check import SeedCheck
 from harness.execution.stages import current_next_plan, next_plan, save_resolved_plan
+from harness.execution.standing import Requested, Standing
 from harness.execution.steps import StepResults, due
 from harness.execution.worker_loop import Worker, say
 from harness.experiment.plan import Plan, PlannedRun, task_of
@@ -27,7 +28,7 @@ from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.holder import Holder
 from harness.store.lease import Lease
 from harness.store.ledger.chain import Ledger
-from harness.store.records import Record, Store
+from harness.store.records import Store
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Task, parse_config, result_metrics
 
@@ -46,12 +47,11 @@ class PlanWorker(Worker):
         self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
         self.view = PlanView(store, plan, self.watch, self.notices)
-        self._requested = self.schedule.first_look()
+        self._horizons: Mapping[str, int] = {}  # of the schedule, when it was last asked
         self._steps = StepResults(store)
         self.ledger = Ledger(store.paths)
         self._started = False  # whether the ledger knows that the first run has started
-        self._horizon = 0  # of the schedule, when it was last asked
-        self._queue: list[PlannedRun] = []  # the remaining runs, when the records were last read
+        self._horizon = 0  # the same, when a look was last recorded
 
     def prepare(self) -> None:
         """See `Worker.prepare`."""
@@ -64,14 +64,14 @@ class PlanWorker(Worker):
         records = self._look()
         if problem := self.seeds.problem(records):
             raise InputError(problem)
-        self._queue = self._remaining(records)
+        queue = self._remaining(records)
         self._record_judged(records)
-        if self._queue and not self._started:
+        if queue and not self._started:
             record_first_run(self.store, self.plan, self.ledger)
             self._started = True
         self._steps.forget_unfinished()
         held: set[str] = set()
-        for run in self._spread(self._queue):
+        for run in self._spread(queue):
             for each in due(self.store, job(self.plan, run, self.task), self._steps):
                 run_id = each.job.run_id
                 if run_id in held:
@@ -89,8 +89,10 @@ class PlanWorker(Worker):
 
     def others(self) -> Sequence[bool]:
         """Runs that other workers train, and those that they took, or whose steps they train, since this one read the records."""
-        running = self.view.running(run.id for run in self.schedule.requested(self.view.records))
-        queued = (self.options.idle is not None and self._step_is_trained(run) for run in self._queue)
+        records = self.view.records
+        running = self.view.running(self._running(records))
+        runs = (self.plan.runs[place] for place in self._remaining(records).places())
+        queued = (self.options.idle is not None and self._step_is_trained(run) for run in runs)
         return [*map(self.view.is_alive, running), *queued]
 
     def expects_more(self) -> bool:
@@ -102,7 +104,7 @@ class PlanWorker(Worker):
     def exit_code(self) -> int:
         """The exit code for the runs' states; prints why some are not trained."""
         records = self._look()
-        if self.stop() and (self._remaining(records) or self._are_running(records)):
+        if self.stop() and (self._remaining(records) or any(self._running(records))):
             return EXIT_INTERRUPTED
         if self._others_lead_on(records):
             say(f"{self.plan.name}: what remains needs other resources; more may follow for this worker once it is trained")
@@ -122,42 +124,46 @@ class PlanWorker(Worker):
         requested = current_next_plan(self.store, self.plan)
         return save_resolved_plan(self.store, requested) if requested is not None else None
 
-    def _record_judged(self, records: Mapping[str, Record], last: bool = False) -> None:
+    def _record_judged(self, records: Standing, last: bool = False) -> None:
         """Record a look that has ended, when the next is requested and when this worker leaves (`last`)."""
         plan, before = self.plan, self._horizon
         self._horizon = self.schedule.limit(records).horizon
         # A fixed number of seeds is judged by the report of the command that started this worker, if one did.
-        leaves = last and (has_interim_looks(plan) or not self.options.one_stage)
+        leaves = last and (self.schedule.has_looks or not self.options.one_stage)
         if plan.selection is not None or not (leaves or self._horizon > before > 0):
             return
-        first = plan.first_seeds(plan.looks[0])
-        if all(records[run.id].finished for run in plan.runs if run.seed in first):
+        if not records.requested(self.schedule.first).unfinished:
             records = self.view.settle()
             judged = judge_records(plan, records, levels_for(self.store, plan, say), CaseFiles(self.store))
             record_looks(self.store, plan, records, judged, self.ledger)
 
-    def _look(self) -> Mapping[str, Record]:
+    def _look(self) -> Standing:
         """The records, with the results that the ends of looks are judged by."""
         records = self.view.refresh()
-        while has_interim_looks(self.plan) and all(records[run.id].finished for run in self._requested):
+        while self.schedule.has_looks and not records.requested(self._horizons or self.schedule.first).unfinished:
             self.view.settle()
-            requested = self.schedule.requested(records)
-            if requested == self._requested:
+            horizons = self.schedule.limit(records).horizons
+            if horizons == self._horizons:
                 break
-            self._requested = requested
+            self._horizons = horizons
         return records
 
-    def _spread(self, queue: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
+    def _spread(self, queue: Requested) -> Iterator[PlannedRun]:
         """The queue in order; with other workers from random places, so that they do not try for the same runs.
 
         The places are near the beginning, further away after every run that another worker holds already.
         """
-        left = list(queue)
-        others = sum(record.state == "running" for record in self.view.records.values())
-        reach = 4 * others + 1
-        while left:
-            yield left.pop(self.random.randrange(min(reach, len(left))))
-            reach = min(2 * max(reach, 4), len(queue))
+        reach, most = 4 * len(self.view.records.running) + 1, len(queue)
+        left: list[int] = []
+        last = -1
+        while True:
+            if more := queue.places(last, reach - len(left)):
+                left += more
+                last = left[-1]
+            if not left:
+                return
+            yield self.plan.runs[left.pop(self.random.randrange(len(left)))]
+            reach = min(2 * max(reach, 4), most)
 
     def _train(self, work: Job, name: str, lease: Lease) -> None:
         result = self.train(work, name, lease)
@@ -173,21 +179,23 @@ class PlanWorker(Worker):
         )
         return any(self.view.is_announced(step.id) or self.store.record(step.id, self.watch).known_alive for step in steps)
 
-    def _remaining(self, records: Mapping[str, Record]) -> list[PlannedRun]:
-        return [run for run in self.schedule.remaining(records) if run.variant in self.only]
+    def _remaining(self, records: Standing) -> Requested:
+        """The requested runs that this worker may train; none after a `common_failure`."""
+        stopped = common_failure(self.plan, records) is not None
+        horizons = self.schedule.limit(records).horizons
+        return records.requested({} if stopped else {label: n for label, n in horizons.items() if label in self.only})
 
-    def _others_lead_on(self, records: Mapping[str, Record]) -> bool:
+    def _others_lead_on(self, records: Standing) -> bool:
         """Whether more runs for this worker may follow from runs that it cannot train, as they need other resources."""
         if not self.options.resources or not self.expects_more():
             return False
-        running = (run for run in self.schedule.requested(records) if records[run.id].state == "running")
-        left = {run.id for run in (*self.schedule.remaining(records), *running)}
+        left = {*(run.id for run in self.schedule.remaining(records)), *self._running(records)}
         return any(run.id in left and run.variant not in self.only for run in self.plan.runs)
 
-    def _are_running(self, records: Mapping[str, Record]) -> bool:
-        return any(records[run.id].state == "running" for run in self.schedule.requested(records))
+    def _running(self, records: Standing) -> Iterator[str]:
+        return records.running_within(self.schedule.limit(records).horizons)
 
-    def _print_why_stopped(self, records: Mapping[str, Record]) -> None:
+    def _print_why_stopped(self, records: Standing) -> None:
         """Print why some runs are not trained."""
         name, limit = self.plan.name, self.schedule.limit(records)
         if example := common_failure(self.plan, records):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts import judgement
+from harness.execution.standing import Standing
 from harness.experiment.plan import Plan, PlannedRun
 from harness.store.frames import runs_frame
 from harness.store.records import Record
@@ -62,30 +63,30 @@ class Schedule:
     """What a plan requests, for callers that ask repeatedly: judges each look once.
 
     `levels` is called for the significance levels of the looks when they are first needed; None: those shipped, else simulated.
+    Records that are a `Standing` are not gone through again for an answer that has not changed.
     """
 
     def __init__(self, plan: Plan, levels: Callable[[], Levels | None] = lambda: None) -> None:
         self.plan = plan
+        self.has_looks = has_interim_looks(plan)
         self._levels = levels
+        self._seeds = len({run.seed for run in plan.runs})
+        self._whole = Limit(dict.fromkeys(plan.variants, self._seeds), final=True)
+        self.first = dict.fromkeys(plan.variants, plan.looks[0])  # horizons before anything has finished
         self._judged: tuple[object, Judgement] | None = None  # the results that it was made of, and the judgement
+        self._seen: object = None  # the last state of a `Standing` that led to this judgement
 
     def limit(self, records: Records) -> Limit:
         """Raises InputError if the plan's task cannot be loaded."""
-        last = len({run.seed for run in self.plan.runs})
-        if not has_interim_looks(self.plan):
-            return Limit(dict.fromkeys(self.plan.variants, last), final=True)
-        first = dict.fromkeys(self.plan.variants, self.plan.looks[0])
-        if not all(records[run.id].finished for run in runs_within(self.plan, first)):
-            blocked = _blocked(self.plan, records, first)
-            return Limit(first, final=blocked, blocked=blocked)
+        if not self.has_looks:
+            return self._whole
+        if not self._finished(records, self.first):
+            blocked = _blocked(self.plan, records, self.first)
+            return Limit(self.first, final=blocked, blocked=blocked)
         judged = self._judgement(records)
         blocked = _blocked(self.plan, records, judged.horizons)
-        final = blocked or judged.finished or judged.horizon == last
+        final = blocked or judged.finished or judged.horizon == self._seeds
         return Limit(judged.horizons, final=final, blocked=blocked)
-
-    def first_look(self) -> tuple[PlannedRun, ...]:
-        """The runs that are requested before anything has finished."""
-        return runs_within(self.plan, dict.fromkeys(self.plan.variants, self.plan.looks[0]))
 
     def requested(self, records: Records) -> tuple[PlannedRun, ...]:
         """See the function `requested`."""
@@ -103,11 +104,27 @@ class Schedule:
         It depends only on their results, each of which is written once (a retry changes its time), and on whether all results of
         the look that they request exist.
         """
-        if self._judged is not None and self._key(records, self._judged[1]) == self._judged[0]:
-            return self._judged[1]
+        if self._judged is not None:
+            key, found = self._judged
+            seen = self._state(records, found)
+            if seen is not None and seen == self._seen:
+                return found
+            if self._key(records, found) == key:
+                self._seen = seen
+                return found
         found = judge_records(self.plan, records, self._levels())
-        self._judged = (self._key(records, found), found)
+        self._judged, self._seen = (self._key(records, found), found), self._state(records, found)
         return found
+
+    def _state(self, records: Records, judged: Judgement) -> object:
+        """What stays equal while `_key` does, if the records are a `Standing`: a new result is not one of a finished look."""
+        return (records.results, self._finished(records, judged.horizons)) if isinstance(records, Standing) else None
+
+    def _finished(self, records: Records, horizons: Mapping[str, int]) -> bool:
+        """Whether every run within `horizons` has finished."""
+        if isinstance(records, Standing):
+            return not records.requested(horizons).unfinished
+        return all(records[run.id].finished for run in runs_within(self.plan, horizons))
 
     def _key(self, records: Records, judged: Judgement) -> object:
         requested = [(run, records[run.id]) for run in runs_within(self.plan, judged.horizons)]
@@ -154,6 +171,8 @@ def common_failure(plan: Plan, records: Records) -> Record | None:
 
     Runs that share a step that failed count as one.
     """
+    if isinstance(records, Standing) and records.causes_of_one_failure() < MIN_IDENTICAL_FAILURES:
+        return None
     ended = [records[run.id] for run in plan.runs if records[run.id].finished]
     places = {record.traceback_digest for record in ended}
     causes = {record.failed_step or record.id for record in ended}
@@ -189,4 +208,6 @@ def _blocked(plan: Plan, records: Records, horizons: Mapping[str, int]) -> bool:
     """Whether a failed run within `horizons` prevents its look from being judged."""
     if all(claim.failed_counts_as is not None for claim in plan.claims):
         return False
+    if isinstance(records, Standing):
+        return records.requested(horizons).failed > 0
     return any(records[run.id].state == "failed" for run in runs_within(plan, horizons))

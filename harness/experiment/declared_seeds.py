@@ -17,6 +17,11 @@ class DeclaredSeeds:
     listed: tuple[int, ...] = ()
     futility: float | None = None
 
+    @property
+    def highest(self) -> int:
+        """The largest seed."""
+        return max(self.listed) if self.listed else self.first + self.looks[-1] - 1
+
 
 def declared_seeds(node: Node) -> DeclaredSeeds:
     """Values of a wrong type, which are reported with the structure of the file, count as missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +15,8 @@ from harness.tasks.command.model import Program
 from harness.tasks.resources import Resources
 
 MAX_VARIANTS = 500
-MAX_SEEDS = 1000  # seeds of searches and tuning start there
+MAX_SEEDS = 100_000
+TUNING_SEED = 1000  # first seed of tuning and searches; the evidence of an experiment that is tuned uses lower ones
 LABEL = r"^(?![. ])[A-Za-z0-9 _.,=+/-]{1,80}(?<! )$"
 LABEL_WORDS = "letters, digits and ' _.,=+-/', at most 80, no leading dot, no space at the ends"
 
@@ -69,7 +71,7 @@ class Looks(_Strict):
         if value is None:
             return value
         if len(set(value)) < len(value):
-            twice = next(seed for place, seed in enumerate(value) if seed in value[:place])
+            twice = next(seed for seed, count in Counter(value).items() if count > 1)
             raise ValueError(f"{list(value)} lists {twice} twice; expected different seeds")
         if info.data.get("n") is not None:
             raise ValueError(f"{list(value)} beside n; remove n, the list gives the number of seeds")

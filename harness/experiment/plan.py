@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import InputError
 from harness.experiment import Experiment
 from harness.experiment.claims import Claim, digest
+from harness.experiment.file import TUNING_SEED
 from harness.experiment.plan_base import PlanBase, shared_fields
 from harness.experiment.run_id import run_ids
 from harness.experiment.seeds import planned_seeds
@@ -23,8 +24,6 @@ from harness.tasks.identity import identity
 from harness.tasks.protocol import Accelerator, Task
 from harness.tasks.registry import find_task
 from harness.tasks.resources import NOTHING, Resources
-
-TUNING_SEED = 1000  # first seed of tuning and searches; evidence uses lower ones
 
 # In order: `tuning` chooses the setting of each variant, `evidence` compares the variants; after a search, `top` reruns the best
 # trials and `final` compares the winner with the base.
@@ -89,6 +88,17 @@ def _stage_by_name(values: dict[str, Any]) -> Stage:
     return next((stage for stage in others if values.get("name", "").endswith(f".{stage}")), "evidence")
 
 
+class ListedSeeds(tuple[int, ...]):
+    """Seeds in their order. Whether one is among them takes no pass over them."""
+
+    def __contains__(self, seed: object) -> bool:
+        return seed in self._set
+
+    @cached_property
+    def _set(self) -> frozenset[int]:
+        return frozenset(self)
+
+
 class Plan(PlanBase):
     """The frozen list of all runs up to the last look: what results/plans/<name>.json holds."""
 
@@ -127,7 +137,7 @@ class Plan(PlanBase):
     def first_seeds(self, n: int) -> Sequence[int]:
         """The first `n` seeds in the plan's order: those of the list, or counted up from the seed of the first run."""
         if self.listed_seeds:
-            return self.listed_seeds[:n]
+            return ListedSeeds(self.listed_seeds[:n])
         return range(self.runs[0].seed, self.runs[0].seed + n)
 
     def with_runs(self, configs: Mapping[str, BaseModel], seeds: Sequence[int]) -> Plan:

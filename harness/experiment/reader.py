@@ -18,7 +18,7 @@ from harness.experiment.claims import ALL, Claim, Factor, Setting, read_claim
 from harness.experiment.compose import Composed, ConfigTree, Override
 from harness.experiment.declared_seeds import DeclaredSeeds, declared_seeds
 from harness.experiment.factors import draft_variants
-from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH
+from harness.experiment.file import LABEL, LABEL_WORDS, MAX_VARIANTS, NOT_BESIDE_SEARCH, TUNING_SEED
 from harness.experiment.model import Experiment, Variant
 from harness.experiment.searching import Search, read_search
 from harness.experiment.tuning import Tuning, read_tuning
@@ -71,6 +71,10 @@ class Reader:
         if "claims" not in self.composed.fields and len(seeds.looks) > 1:
             at = self.composed.fields["seeds"].node
             self.problems.append(Problem(at.at, at.path, "looks without claims; use a number of seeds, or add claims"))
+        if tuning is not None and not self.problems and seeds.highest >= TUNING_SEED:
+            at = self.composed.fields["seeds"].node
+            message = f"seed {seeds.highest} is out of range; must be below {TUNING_SEED}, where the seeds of the tuning start"
+            self.problems.append(Problem(at.at, at.path, message))
         if self.problems or question is None or baseline is None:
             return None
         return Experiment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import InputError, Position, Problem
-from harness.experiment.file import MAX_SEEDS
+from harness.experiment.file import MAX_SEEDS, TUNING_SEED
 from harness.experiment.model import Experiment
 
 
@@ -24,11 +24,12 @@ def planned_seeds(experiment: Experiment, seeds: int | None, first_seed: int | N
             advice = f"add {count - last} to seeds: {{values: [...]}}"
             raise _refused("--seeds", f"{count} is more than the {last} seeds that {experiment.path} lists; {advice}")
         return listed
-    if last > (most := MAX_SEEDS - first):
-        raise _refused("--first-seed", f"{first} is out of range; must be at most {MAX_SEEDS - last} for {last} seeds")
+    end, why = (MAX_SEEDS, "") if experiment.tuning is None else (TUNING_SEED, ", where the seeds of the tuning start")
+    if last > (most := end - first):
+        raise _refused("--first-seed", f"{first} is out of range; must be at most {end - last} for {last} seeds{why}")
     if count > most:
         start = f", as the first seed is {first}" if first else ""
-        raise _refused("--seeds", f"{count} is out of range; must be at most {most}{start}")
+        raise _refused("--seeds", f"{count} is out of range; must be at most {most}{start}{why}")
     return range(first, first + count)
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from harness.errors import InputError
 from harness.experiment import Experiment
-from harness.experiment.file import Confirm, Limit
-from harness.experiment.plan import TUNING_SEED, task_from
+from harness.experiment.file import TUNING_SEED, Confirm, Limit
+from harness.experiment.plan import task_from
 from harness.experiment.plan_base import PlanBase, shared_fields
 from harness.experiment.run_id import Spec, run_id
 from harness.experiment.space import Parameter, Values, active, changes, configure

@@ -32,8 +32,13 @@ names, matches = shared_files.names, shared_files.matches
 status, exists, is_file, is_folder = shared_files.status, shared_files.exists, shared_files.is_file, shared_files.is_folder
 
 
-def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write) -> None:
-    """Replace `path` by a file that holds `data`. Raises StoreError and what `fence.check` raises; leaves no temporary file."""
+def write_bytes(
+    path: Path, data: bytes | memoryview, fence: Fence | None = None, write: Writer = os.write, *, flush_name: bool = True
+) -> None:
+    """Replace `path` by a file that holds `data`. Raises StoreError and what `fence.check` raises; leaves no temporary file.
+
+    Without `flush_name` a power cut may undo it, until `flush_names` or a later write to the folder; never leaves half a file.
+    """
 
     def once() -> None:
         temporary = written(path, data, fence, write)
@@ -42,20 +47,29 @@ def write_bytes(path: Path, data: bytes | memoryview, fence: Fence | None = None
         except OSError:
             discard(temporary)
             raise
-        flush_folder(path.parent)
+        if flush_name:
+            flush_folder(path.parent)
 
     with _errors_of(path, fence):
         repeat(path, once)
 
 
-def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
+def write_text(path: Path, text: str, fence: Fence | None = None, *, flush_name: bool = True) -> None:
     """`write_bytes` in UTF-8, with bytes of paths that are not UTF-8 as `undecodable.shown` escapes them."""
-    write_bytes(path, text.encode(errors=SHOWN), fence)
+    write_bytes(path, text.encode(errors=SHOWN), fence, flush_name=flush_name)
 
 
-def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None) -> None:
+def write_json(path: Path, value: BaseModel | Any, fence: Fence | None = None, *, flush_name: bool = True) -> None:
     """`write_bytes` of a model or plain values as indented JSON. Raises ValueError for NaN and infinity."""
-    write_bytes(path, to_json(value), fence)
+    write_bytes(path, to_json(value), fence, flush_name=flush_name)
+
+
+def flush_names(folder: Path) -> None:
+    """Wait until files that were written to `folder` without flushing their names are on the disk. Raises StoreError."""
+    try:
+        repeat(folder, lambda: flush_folder(folder))
+    except OSError as error:
+        raise unusable(folder, "be written", error) from error
 
 
 def publish(path: Path, data: bytes, fence: Fence | None = None, *, durable: bool = True) -> bool:

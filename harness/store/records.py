@@ -193,10 +193,10 @@ def decode(value: Any) -> Any:
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fence: Fence | None = None) -> None:
-    """Replace metrics.jsonl by `rows`. Raises StoreError and what `fence.check` raises."""
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fence: Fence | None = None, *, flush_name: bool = True) -> None:
+    """Replace metrics.jsonl by `rows`; `flush_name` as in `atomic`. Raises StoreError and what `fence.check` raises."""
     lines = (json.dumps({name: encode(value) for name, value in row.items()}, allow_nan=False) + "\n" for row in rows)
-    atomic.write_text(path, "".join(lines), fence)
+    atomic.write_text(path, "".join(lines), fence, flush_name=flush_name)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,9 @@
 import json
+import os
+import shutil
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +89,52 @@ def test_predictions_are_kept_as_arrays(store):
     with np.load(store.paths.run(RUN).predictions) as arrays:
         assert arrays["probabilities"].dtype == np.float16
         assert arrays["labels"].tolist() == [0, 1, 0, 1]
+
+
+@pytest.fixture
+def on_disk(store, monkeypatch):
+    """What an attempt makes durable, in order: the names of files that are flushed, `names` for their folder, `-> x` for a new name."""
+    events, flush, rename, link = [], os.fsync, Path.replace, os.link
+
+    def flushed(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        events.append("names" if path.name == RUN else ".".join(path.name.split(".")[1:3]))
+        flush(descriptor)
+
+    def named(source, target):
+        events.append(f"-> {target.name}")
+        return rename(source, target)
+
+    def linked(source, target):
+        events.append(f"-> {target.name}")
+        link(source, target)
+
+    run(store, job())  # the list of installed packages is written once
+    shutil.rmtree(store.paths.run(RUN).folder)
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", named)
+    monkeypatch.setattr(os, "link", linked)
+    return events
+
+
+def test_a_short_run_waits_for_the_disk_once_a_file_and_twice_for_their_names(store, on_disk):
+    run(store, job())
+    waits = [event for event in on_disk if not event.startswith("->")]
+    files = ["spec.json", "provenance.json", "predictions.npz", "metrics.jsonl", "provenance.json"]
+    assert waits == [*files, "names", "result.json", "names"]
+
+
+@pytest.mark.parametrize("every_s", [None, 0.0])
+def test_a_power_cut_leaves_no_result_or_checkpoint_without_the_files_before_it(store, on_disk, every_s):
+    run(store, job(), AttemptOptions(checkpoint_every_s=every_s))
+    ends = [place for place, event in enumerate(on_disk) if event in {"-> result.json", "-> checkpoint.pt"}]
+    assert len(ends) == (1 if every_s is None else 12)
+    for place in ends:
+        before = on_disk[:place]
+        files = [other for other, event in enumerate(before) if event.startswith("->") and event != "-> lease.1"]
+        assert all(on_disk[other][3:] in before[:other] for other in [*files, place])  # the content before the name
+        assert "names" in before[files[-1] :]
+        assert "names" in on_disk[place:]
 
 
 @pytest.mark.parametrize("step", range(1, 12))
@@ -233,7 +282,7 @@ def test_a_superseded_attempt_writes_nothing_more(store):
         return False
 
     with pytest.raises(SupersededError):
-        run(store, job(), AttemptOptions(should_stop=taken_over_meanwhile))
+        run(store, job(sleep=0.07), AttemptOptions(should_stop=taken_over_meanwhile))
     paths = store.paths.run(RUN)
     assert len(read_rows(paths.metrics)) == 1
     assert not paths.result.exists()

@@ -193,8 +193,13 @@ def test_the_first_seed_can_be_given_on_the_command_line(made: Made, tmp_path: P
     assert tuned.selection is not None
     assert (order(tuned), list(tuned.selection.seeds_of_then)) == ([1000, 1001], [1, 2, 3])
     assert "--first-seed 1" in phrases.command(tuned, Path("results"))
-    with pytest.raises(InputError, match="--first-seed: 998 is out of range; must be at most 997 for 3 seeds"):
-        made("3", first_seed=998)
+    with pytest.raises(
+        InputError, match="--first-seed: 998 is out of range; must be at most 997 for 3 seeds, where the seeds of"
+    ):
+        made("3", first_seed=998, more="tune: {space: {steps: [1, 4]}, seeds: 2}\n")
+    assert order(made("3", first_seed=998)) == [998, 999, 1000]
+    with pytest.raises(InputError, match=r"--first-seed: 99998 is out of range; must be at most 99997 for 3 seeds\n"):
+        made("3", first_seed=99_998)
     store = Store.open(tmp_path / "results")
     store.save_plan(plan)
     finish(store, plan, 1)

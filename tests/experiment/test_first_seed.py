@@ -58,13 +58,27 @@ def test_a_profile_replaces_the_seeds_as_a_whole(tmp_path: Path) -> None:
     assert seeds(planned(tmp_path, "3", "late")) == [50, 51]
 
 
-def test_more_seeds_follow_the_first_and_end_below_1000(tmp_path: Path) -> None:
+TUNED = "tune: {space: {steps: [1, 4]}, seeds: 2}\n"
+
+
+def test_more_seeds_follow_the_first_and_end_below_100_000(tmp_path: Path) -> None:
     assert seeds(planned(tmp_path, "{n: 3, first: 20}", more=5)) == [20, 21, 22, 23, 24]
-    with pytest.raises(InputError, match="990 is out of range; must be at most 980, as the first seed is 20"):
-        planned(tmp_path, "{n: 3, first: 20}", more=990)
+    assert seeds(planned(tmp_path, "{n: 3, first: 20}", more=2_000))[-1] == 2_019
+    with pytest.raises(InputError, match="99990 is out of range; must be at most 99980, as the first seed is 20"):
+        planned(tmp_path, "{n: 3, first: 20}", more=99_990)
+
+
+def test_the_seeds_of_a_tuned_experiment_end_where_those_of_its_tuning_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="990 is out of range; must be at most 980, as the first seed is 20, where the seeds of"):
+        planned(tmp_path, "{n: 3, first: 20}", more=990, text=TUNED)
+    for declared in ("{n: 3, first: 998}", "{values: [1, 1000]}", "1001"):
+        with pytest.raises(
+            InputError, match="seeds: seed 1000 is out of range; must be below 1000, where the seeds of the tuning"
+        ):
+            planned(tmp_path, declared, text=TUNED)
 
 
 def test_the_evidence_of_a_tuned_experiment_starts_at_the_first(tmp_path: Path) -> None:
-    plan = planned(tmp_path, "{n: 3, first: 20}", text="tune: {space: {steps: [1, 4]}, seeds: 2}\n")
+    plan = planned(tmp_path, "{n: 3, first: 20}", text=TUNED)
     assert plan.selection is not None
     assert (seeds(plan), plan.selection.first_seed, plan.selection.seeds) == ([1000, 1001], 20, 3)

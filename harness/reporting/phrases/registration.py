@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.analysis.verdicts import Registered, Verdict
 from harness.existing.plan import ExistingPlan
-from harness.experiment.file import MAX_SEEDS
+from harness.experiment.file import MAX_SEEDS, TUNING_SEED
 from harness.experiment.plan import Plan
 from harness.reporting.phrases.numbers import listed, plural
 
@@ -98,7 +98,7 @@ def advice(plan: Plan) -> str:
     if plan.claims and all(getattr(claim, "across", "seeds") == "cases" for claim in plan.claims):
         return "; judge it on cases that were in none of these results"
     first = max((run.seed + 1 for run in plan.runs), default=0)
-    if plan.confirms or first + plan.looks[-1] > MAX_SEEDS:
+    if plan.confirms or first + plan.looks[-1] > (MAX_SEEDS if plan.chosen is None else TUNING_SEED):
         return ""
     number = f"n: {plan.looks[0]}" if len(plan.looks) == 1 else f"looks: [{', '.join(map(str, plan.looks))}]"
     return f"; judge it on fresh seeds with seeds: {{{number}, first: {first}}}"
