@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.common.undecodable import shown
 from harness.experiment.run_id import canonical_json
+from harness.store import git_state
 from harness.store.device import UNKNOWN_GPU, device_name
 from harness.tasks.command.code.git import variables_of_git
 from harness.tasks.environment import SNAPSHOT, Environment, imported
@@ -196,18 +197,52 @@ def code(package: Path, module: Path | None = None) -> Code:
     return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, module)))
 
 
+class _Known(NamedTuple):
+    """What git has answered about a program's folder, and the states in which it did. `code` None: it tracks no Python file."""
+
+    repository: git_state.State
+    files: tuple[Path, ...]
+    state: git_state.State  # of `files`
+    code: Code | None
+
+
+_known: dict[Path, _Known] = {}
+
+
 def program_code(folder: Path) -> Code:
     """The Python files below the `folder` of a program that git tracks; without git, those directly in it.
 
-    Untracked files may be output of runs. Not cached: each run starts the program latest.
+    Untracked files may be output of runs. Each run starts the program latest, so what is known from an earlier run counts only if
+    neither the repository nor one of the files has changed since.
     """
-    listed = _git(folder, "ls-files", "-z", "--", "*.py")
-    if not listed:
+    repository = git_state.of_repository(folder)
+    known = _known.get(folder)
+    if repository is not None and (
+        known is None or (known.repository, known.state) != (repository, git_state.of_files(known.files))
+    ):
+        known = _asked(folder, repository)
+    if repository is None or known is None or known.code is None:
         return Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
-    files = sorted({folder / name for name in listed.split("\0") if name})
-    changed = _git(folder, "status", "--porcelain", "-uno", "--", "*.py")
-    commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
-    return Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
+    return known.code
+
+
+def _asked(folder: Path, repository: git_state.State) -> _Known | None:
+    """What git answers now; None if it does not. Kept for the next run if nothing was changed meanwhile."""
+    listed = _git(folder, "ls-files", "-z", "--", "*.py")
+    if listed is None:
+        return None
+    files = tuple(sorted({folder / name for name in listed.split("\0") if name}))
+    state, code = git_state.of_files(files), None
+    if files:
+        changed = _git(folder, "status", "--porcelain", "-uno", "--", "*.py")
+        commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
+        code = Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
+    known = _Known(repository, files, state, code)
+    complete = code is None or None not in (code.commit, code.dirty)
+    same = (repository, state) == (git_state.of_repository(folder), git_state.of_files(files))
+    if complete and same and git_state.is_settled(repository, state):
+        _known[folder] = known
+    return known
 
 
 def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:

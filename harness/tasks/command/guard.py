@@ -1,101 +1,175 @@
-"""Runs a program that must not outlive its worker, and ends all processes that it started. Started as a script.
+"""Runs programs that must not outlive their worker, one after another, and ends all processes that they start. A script.
 
-    python -I -S guard.py GRACE_S STATUS_FD SCRATCH PROGRAM ARGUMENT...
+    python -I -S guard.py
 
-When standard input ends, because the worker closes it or was killed, the program's process group gets SIGTERM and after GRACE_S
-seconds SIGKILL, with all its descendants. At the end `ended <code> <processes left behind>` is written to STATUS_FD (a negative
-code is a signal), or `error <errno>` if the program could not be started. SCRATCH is a folder to remove. Imports only the
-standard library, so that it starts in milliseconds.
+Standard input is a socket to the worker. A message is its length (4 bytes, big-endian) and as many bytes. One that is not empty
+starts a program: grace period [s], scratch folder, working directory, number of arguments, arguments and `NAME=VALUE` variables,
+with NUL between them; with it comes the descriptor for the program's output. An empty message stops the program, and so does the
+end of the socket, when the worker closes it or was killed: the program's process group gets SIGTERM and after the grace period
+SIGKILL, with all its descendants. At the program's end the guard writes `ended <code> <processes left behind> <none remains: 1>`
+(a negative code is a signal), or `error <errno>` if it could not be started. The worker removes the scratch folder, or if it was
+killed, the guard.
+
+Imports little, and only of the standard library: every worker of programs starts it.
 """
+
+from __future__ import annotations
 
 import ctypes
 import os
 import select
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 LINGER_S = 2.0  # for processes that are still running when the program has ended
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True)
+HEADER = 4  # bytes of the length of a message
 
 
 def main() -> None:
-    """Run the program; see above."""
-    grace_s, status, scratch, command = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    """Run programs until the worker has ended; see above."""
     control(SET_CHILD_SUBREAPER, 1)  # orphans of the program become children of this process
-    wake_reading, wake_writing = os.pipe()
-    os.set_blocking(wake_reading, False)
+    woken, wake_writing = os.pipe()
+    os.set_blocking(woken, False)
     os.set_blocking(wake_writing, False)
     signal.set_wakeup_fd(wake_writing, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the program would inherit
+    worker, scratch = socket.socket(fileno=0), b""
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=die_with_parent)  # noqa: PLW1509
+        while True:
+            message, output = received(worker)
+            if message:
+                grace_s, scratch, *rest = message.split(b"\0")
+                worker.sendall(answer(worker, woken, float(grace_s), rest, output))
+    except (EOFError, ConnectionError):  # the worker has ended
+        remove(scratch)
+
+
+def answer(worker: socket.socket, woken: int, grace_s: float, start: list[bytes], output: int) -> bytes:
+    """Run a program to its end; what to tell the worker. `start`: the message from the working directory on."""
+    directory, count, *rest = start
+    arguments, variables = rest[: int(count)], rest[int(count) :]
+    environment = {name: value for name, _, value in (each.partition(b"=") for each in variables)}
+    try:
+        program = Program(arguments, directory, environment, output)
     except OSError as error:
-        os.write(status, f"error {error.errno}\n".encode())
-        return
-    # Only the program holds the output pipe, so that the pipe ends with it.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    watched = [0, wake_reading]
-    deadline = None  # of the grace period
-    while process.poll() is None:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready, _, _ = select.select(watched, [], [], left)
-        if wake_reading in ready:
-            drain(wake_reading)
-        if 0 in ready and not os.read(0, 4096):
-            watched.remove(0)
-            deadline = time.monotonic() + grace_s
-            signal_group(process.pid, signal.SIGTERM)
-        elif deadline is not None and time.monotonic() >= deadline:
-            break
+        return f"error {error.errno}\n".encode()
+    finally:
+        os.close(output)  # only the program holds the output pipe, so that the pipe ends with it
+    deadline = program.wait(worker, woken, grace_s)
     lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
-    left_behind = end_remaining(process, lingering_s, ended_by_itself=deadline is None)
-    shutil.rmtree(scratch, ignore_errors=True)
-    os.write(status, f"ended {process.returncode} {left_behind}\n".encode())
+    killed = program.end_remaining(lingering_s)
+    gone = not program.reap()
+    code = -signal.SIGKILL if program.code is None else program.code  # it waits for a device, and ends by this signal then
+    return f"ended {code} {killed if deadline is None else 0} {int(gone)}\n".encode()
 
 
-def end_remaining(process: "subprocess.Popen[bytes]", seconds: float, ended_by_itself: bool) -> int:
-    """Wait up to `seconds` for remaining processes, then kill them; the number killed after the program ended by itself."""
-    until = time.monotonic() + seconds
-    while (children() or process.poll() is None) and time.monotonic() < until:
-        reap(process)
-        time.sleep(0.02)
-    killed, give_up = 0, time.monotonic() + LINGER_S
-    while time.monotonic() < give_up:
-        reap(process)
-        if process.poll() is None:
-            signal_group(process.pid, signal.SIGKILL)
-        rest = [pid for pid in children() if pid != process.pid]
-        if not rest and process.poll() is not None:
-            break
-        for pid in rest:
+class Program:
+    """A program that was started. `code` is its exit code, None while it runs."""
+
+    def __init__(self, arguments: list[bytes], directory: bytes, environment: dict[bytes, bytes], output: int) -> None:
+        """Start it, in a session of its own. Raises OSError."""
+        guard = os.getpid()
+
+        def die_with_guard() -> None:  # in the program before exec: the kernel will kill it when this process ends
+            control(SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != guard:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        self._process = subprocess.Popen(
+            arguments,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=die_with_guard,  # noqa: PLW1509
+        )
+        self.pid = self._process.pid
+        self.code: int | None = None
+
+    def reap(self) -> bool:
+        """Reap the children of this process that have ended; whether there are others."""
+        while True:
             try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue  # just ended, or of another user
-            killed += 1
-        time.sleep(0.005)
-    return killed if ended_by_itself else 0
-
-
-def reap(process: "subprocess.Popen[bytes]") -> None:
-    """Reap children that have ended, except the program itself, whose exit code is read elsewhere."""
-    process.poll()
-    for pid in children():
-        if pid != process.pid:
-            try:
-                os.waitpid(pid, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                continue
+                return False
+            if pid == 0:
+                return True
+            if pid == self.pid and self.code is None:
+                self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
+
+    def wait(self, worker: socket.socket, woken: int, grace_s: float) -> float | None:
+        """Wait for its end, of which SIGCHLD informs. If the worker requests it before: the end of the grace period."""
+        watched: list[socket.socket | int] = [worker, woken]
+        deadline = None
+        while self.reap() and self.code is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            ready, _, _ = select.select(watched, [], [], left)
+            if woken in ready:
+                drain(woken)
+            if worker in ready:
+                with suppress(EOFError, ConnectionError):  # if the worker has ended, the next reading says so again
+                    received(worker)
+                watched.remove(worker)
+                deadline = time.monotonic() + grace_s
+                self.signal(signal.SIGTERM)
+        return deadline
+
+    def signal(self, number: int) -> None:
+        """Signal its process group, which may have ended."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def end_remaining(self, seconds: float) -> int:
+        """Wait up to `seconds` for remaining processes, then kill them; the number killed without the program itself."""
+        until = time.monotonic() + seconds
+        while self.reap() and time.monotonic() < until:
+            time.sleep(0.02)
+        killed: set[int] = set()
+        give_up = time.monotonic() + LINGER_S
+        while self.reap() and time.monotonic() < give_up:
+            if self.code is None:
+                self.signal(signal.SIGKILL)
+            for pid in children():
+                if pid == self.pid and self.code is None:
+                    continue
+                with suppress(ProcessLookupError, PermissionError):  # just ended, or of another user
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+            time.sleep(0.005)
+        return len(killed)
 
 
-def children() -> "list[int]":
+def received(worker: socket.socket) -> tuple[bytes, int]:
+    """The next message, and the descriptor that came with it (-1 with an empty one). Raises EOFError after the last one."""
+    head, descriptors, _, _ = socket.recv_fds(worker, HEADER, 1)
+    head += rest_of(worker, HEADER - len(head))
+    return rest_of(worker, int.from_bytes(head, "big")), descriptors[0] if descriptors else -1
+
+
+def rest_of(worker: socket.socket, size: int) -> bytes:
+    """So many bytes of a message. Raises EOFError if there are fewer."""
+    data = bytearray()
+    while len(data) < size:
+        part = worker.recv(size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return bytes(data)
+
+
+def children() -> list[int]:
     """This process's children."""
     me, found = str(os.getpid()), []
     if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib takes longer to import than all else
@@ -112,26 +186,19 @@ def children() -> "list[int]":
     return found
 
 
-def signal_group(group: int, number: int) -> None:
-    """Signal a process group, which may have ended."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return
-
-
 def drain(descriptor: int) -> None:
     """Empty a non-blocking pipe."""
-    try:
+    with suppress(BlockingIOError):
         while os.read(descriptor, 4096):
             pass
-    except BlockingIOError:
-        return
 
 
-def die_with_parent() -> None:
-    """Run in the program before exec: the kernel will kill it when this process ends."""
-    control(SET_PDEATHSIG, signal.SIGKILL)
+def remove(folder: bytes) -> None:
+    """Remove a scratch folder, which a worker that ended by itself has removed already."""
+    if folder and os.path.isdir(folder):  # noqa: PTH112
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def control(option: int, value: int) -> None:

@@ -1,14 +1,13 @@
 """Runs a program: its process, output and exit.
 
-The program is a child of guard.py, which ends it with all its descendants when the worker requests it or is killed.
+The program is a child of a guard, which ends it with all its descendants when the worker requests it or is killed.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import signal
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
@@ -19,10 +18,9 @@ from pathlib import Path
 
 from harness.common.patience import answered
 from harness.common.shared_files import SharedFile
-from harness.tasks.command import job_steps
+from harness.tasks.command import guards, job_steps
 from harness.tasks.protocol import TrainingFailed
 
-GUARD = Path(__file__).resolve().with_name("guard.py")
 GRACE_S = 10.0  # between SIGTERM and SIGKILL
 CHUNK = 1 << 16
 METRICS = "metrics.jsonl"
@@ -58,26 +56,19 @@ class RunningProgram:
         answered(cases, cases.touch, "be written")
         self._cases = SharedFile(cases)
         self._output, writing = os.pipe()
-        self._output_closed = False
-        self._status, status_writing = os.pipe()
-        guard = [sys.executable, "-I", "-S", str(GUARD), str(grace_s), str(status_writing), str(self._scratch)]
+        self._output_closed = self._answered = self._all_ended = False
+        own = {"HARNESS_METRICS": str(self._scratch / METRICS), "HARNESS_CASES": str(cases)}
         try:
-            self._guard = subprocess.Popen(
-                [*guard, *arguments],
-                cwd=directory,
-                env={**environment, "HARNESS_METRICS": str(self._scratch / METRICS), "HARNESS_CASES": str(cases)},
-                stdin=subprocess.PIPE,
-                stdout=writing,
-                stderr=writing,
-                pass_fds=(status_writing,),
-                start_new_session=True,
-            )
+            start = guards.Start(arguments, directory, {**environment, **own}, self._scratch, grace_s)
+            self._guard = guards.started(start, writing)
         except OSError as error:
             self._release()
             raise TrainingFailed("exit", f"{arguments[0]} could not be started: {error.strerror or error}") from error
+        except ValueError:
+            self._release()
+            raise
         finally:
             os.close(writing)
-            os.close(status_writing)
 
     def read(self, wait_s: float) -> bytes | None:
         """New output; empty if there is none within `wait_s`, None if the program has ended and all output was read.
@@ -91,8 +82,7 @@ class RunningProgram:
             if data := os.read(self._output, CHUNK):
                 return data
             self._output_closed = True
-        ended, _, _ = select.select([self._status], [], [], wait_s)
-        return None if ended else b""
+        return None if self._answered or self._guard.has_answered(wait_s) else b""
 
     def metrics(self) -> bytes:
         """New content of $HARNESS_METRICS."""
@@ -106,12 +96,17 @@ class RunningProgram:
     def wait(self, wait_s: float) -> Exit:
         """The exit, after `read` has returned None. Raises TrainingFailed if it could not be started or the guard was killed."""
         if self.exit is None:
-            words = self._read_status(wait_s).split()
-            if words[:1] == ["error"]:
-                raise TrainingFailed("exit", f"the program could not be started: {os.strerror(int(words[1]))}")
-            if words[:1] != ["ended"]:
-                raise TrainingFailed("killed", "the guard process of the program was killed, and the program with it")
-            self.exit = Exit(int(words[1]), int(words[2]))
+            answer = self._guard.answer(wait_s)
+            self._answered = answer is not None
+            match (answer or "").split():
+                case ["error", number]:
+                    self._all_ended = True
+                    raise TrainingFailed("exit", f"the program could not be started: {os.strerror(int(number))}")
+                case ["ended", code, left_behind, all_ended]:
+                    self._all_ended = all_ended == "1"
+                    self.exit = Exit(int(code), int(left_behind))
+                case _:
+                    raise TrainingFailed("killed", "the guard process of the program was killed, and the program with it")
         return self.exit
 
     def end(self, take: Callable[[bytes, bytes], object]) -> None:
@@ -121,26 +116,25 @@ class RunningProgram:
         if steps:  # before the guard ends srun, which would not let them write a checkpoint
             job_steps.send("TERM", steps, self._environment)
             self._read_for(self.grace_s, take)
-        if self._guard.stdin is not None and not self._guard.stdin.closed:
-            self._guard.stdin.close()  # tells the guard to end the program
         try:
             deadline = time.monotonic() + self.grace_s + 10.0
+            if not self._answered:
+                self._guard.stop()
             self._read_for(self.grace_s + 10.0, take)
             take(b"", self.metrics())
-            self._guard.wait(max(0.0, deadline - time.monotonic()))
-            with suppress(TrainingFailed):  # the guard was killed
-                self.wait(0.0)
-        except subprocess.TimeoutExpired:
-            print("the program could not be ended in time; its guard is killed", file=sys.stderr)
+            if not self._answered:
+                with suppress(TrainingFailed):  # the guard was killed
+                    self.wait(max(0.0, deadline - time.monotonic()))
+            if not self._answered:
+                print("the program could not be ended in time; its guard is killed", file=sys.stderr)
         finally:
-            if self._guard.poll() is None:
-                # The kernel kills the program with its guard.
-                with suppress(ProcessLookupError):
-                    os.kill(self._guard.pid, signal.SIGKILL)
-                self._guard.wait()
+            if not self._all_ended:
+                self._guard.kill()
             if steps and (left := job_steps.running(self._environment)):
                 job_steps.send("KILL", left, self._environment)
             self._release()
+            if self._all_ended:
+                self._guard.keep()
 
     def _read_for(self, seconds: float, take: Callable[[bytes, bytes], object]) -> None:
         """Read until the program has ended, or for `seconds`."""
@@ -148,17 +142,8 @@ class RunningProgram:
         while time.monotonic() < deadline and (data := self.read(0.1)) is not None:
             take(data, self.metrics())
 
-    def _read_status(self, wait_s: float) -> str:
-        ready, _, _ = select.select([self._status], [], [], wait_s)
-        return os.read(self._status, 100).decode() if ready else ""
-
     def _release(self) -> None:
-        for descriptor in (self._output, self._status):
-            with suppress(OSError):  # already closed
-                os.close(descriptor)
+        os.close(self._output)
         self._metrics.close()
         self._cases.close()
-        for file in self._scratch.glob("*"):
-            file.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):  # removed by the guard
-            self._scratch.rmdir()
+        shutil.rmtree(self._scratch, ignore_errors=True)
