@@ -26,7 +26,7 @@ from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, Number, Task, lacking_packages, parse_config, result_metrics
+from harness.tasks.protocol import Metric, Number, Task, broken_packages, lacking_packages, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
@@ -64,7 +64,7 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     records = store.records([run.id for run in plan.runs])
     configs = {label: parse_config(task, config) for label, config in plan.variants.items()}
     facts, unknown = facts_of(task, configs)
-    lacking = lacking_packages(plan.task, task, configs.values()) or unknown
+    lacking = lacking_packages(plan.task, task, configs.values()) or broken_packages(plan.task, task, configs.values()) or unknown
     requested = requested_runs(plan, records, levels)
     found = Preview(
         plan=plan,
