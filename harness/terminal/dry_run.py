@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,14 +81,6 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     if sd is not None and (found.follows or found).power is None:
         raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
     return found
-
-
-def check_sd(sd: float | None, dry_run: bool) -> None:
-    """Raises InputError if `--sd` is not a positive number, or not for a dry run."""
-    if sd is not None and not dry_run:
-        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
-    if sd is not None and not 0 < sd < math.inf:
-        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")
 
 
 def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> dict[str, Any]:
