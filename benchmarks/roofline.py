@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.tasks.cifar_resnet import config, model
+from harness.tasks.cifar_resnet.outline import outline, totals
 
 COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 31}
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns
@@ -59,7 +60,7 @@ def work(settings: config.Model, classes: int, size: int) -> Work:
             module.register_forward_hook(count)
     with torch.inference_mode():
         network.eval()(torch.empty(1, 3, size, size, device="meta"))
-    return Work(flops=3 * 2 * model.count_multiply_adds(settings, classes, size), elements=3 * moved)
+    return Work(flops=3 * 2 * totals(outline(settings, classes, size))[1], elements=3 * moved)
 
 
 def measure(device: str, dtype: torch.dtype) -> Machine:

@@ -150,13 +150,11 @@ def compare(
     from harness.execution.options import WorkerOptions
     from harness.experiment.comparison import Comparison, named
     from harness.experiment.draft import check_printable, read_program, read_setting, refuse_repeated
-    from harness.launch.experiment import plan_experiment, run_experiment
     from harness.store.records import Store
     from harness.tasks.command.code.repository import top_of
-    from harness.terminal import dry_run as dry_run_screen
-    from harness.terminal import json_output, shell
+    from harness.terminal import shell
 
-    dry_run_screen.check_sd(sd, dry_run and into is None)
+    cli_options.check_sd(sd, dry_run and into is None)
     check_printable(command, question, resume, prepare, *refs, *(claim or ()), *(link or ()))
     try:
         top = top_of(repository)
@@ -200,6 +198,10 @@ def compare(
     if into is not None:
         _write(comparison, found, into)
     elif dry_run:
+        from harness.execution.planning import plan_experiment
+        from harness.terminal import dry_run as dry_run_screen
+        from harness.terminal import json_output
+
         plan, _ = plan_experiment(store, found.experiment, device, replan=replan, loop=loop, joins=False)
         preview = dry_run_screen.preview(store, plan, sd)
         if as_json:
@@ -207,6 +209,8 @@ def compare(
         else:
             shell.show(dry_run_screen.dry_run(preview))
     else:
+        from harness.launch.experiment import run_experiment
+
         outcome = run_experiment(
             found.experiment,
             results,

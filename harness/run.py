@@ -59,17 +59,11 @@ def run(
       3   every run completed, but the verdicts do not meet --require
       75  interrupted; the same command continues
     """
-    from rich.text import Text
-
     from harness.analysis.verdicts import required
     from harness.execution.options import WorkerOptions
-    from harness.launch.experiment import plan_experiment, run_experiment
     from harness.store.lookup import named_experiment
-    from harness.store.records import Store
-    from harness.terminal import dry_run as dry_run_screen
-    from harness.terminal import json_output, shell, tried
 
-    dry_run_screen.check_sd(sd, dry_run)
+    cli_options.check_sd(sd, dry_run)
     if try_ is not None and not dry_run:
         raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
     loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
@@ -81,6 +75,13 @@ def run(
     )
     options.check([variant.label for variant in loaded.variants])
     if dry_run:
+        from rich.text import Text
+
+        from harness.execution.planning import plan_experiment
+        from harness.store.records import Store
+        from harness.terminal import dry_run as dry_run_screen
+        from harness.terminal import shell, tried
+
         store = Store.open(results, create=False, must_exist=False)
         trial = _tried(loaded, try_) if try_ is not None else None
         try:
@@ -90,12 +91,16 @@ def run(
             raise
         preview = dry_run_screen.preview(store, plan, sd)
         if as_json:
+            from harness.terminal import json_output
+
             shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
         else:
             shell.show(dry_run_screen.dry_run(preview), *([Text(), tried.screen(trial)] if trial else []))
         if trial is not None and trial.problem:
             raise typer.Exit(EXIT_BAD_INPUT)
         return
+    from harness.launch.experiment import run_experiment
+
     outcome = run_experiment(
         loaded,
         results,

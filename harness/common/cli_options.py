@@ -1,13 +1,15 @@
-"""Command-line options that several commands share, as annotated types."""
+"""Command-line options that several commands share, as annotated types; the check of --sd."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.common import choices
+from harness.errors import InputError
 
 # Option groups in --help.
 WHAT = "What to train"
@@ -198,3 +200,11 @@ NewFirstSeed = Annotated[
         rich_help_panel=EXPERIMENT,
     ),
 ]
+
+
+def check_sd(sd: float | None, dry_run: bool) -> None:
+    """Raises InputError if `--sd` is not a positive number, or not for a dry run."""
+    if sd is not None and not dry_run:
+        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
+    if sd is not None and not 0 < sd < math.inf:
+        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")

@@ -10,6 +10,7 @@ import shlex
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.errors import PackageError
@@ -42,6 +43,7 @@ PACKAGES: Mapping[str, Package] = {
 }
 # Likewise; imports of them are not guarded.
 CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich", "typer")} | {"yaml": "pyyaml"}
+COMPILED = re.compile(r"^([^,\n]+\.so(?:\.[\d.]+)?),[^,\n]*,(\d*)$", re.MULTILINE)  # a line of RECORD: path, digest, bytes
 BUILDS = ("torch", "torchvision")  # pip's may be for another device
 AGAIN = "install {} again, in the build for this machine: see pytorch.org"
 FIGURES = ("matplotlib", "seaborn")
@@ -67,6 +69,37 @@ def require(names: Iterable[str], purpose: str) -> None:
     """Raises the error of `lacking`, if there is one."""
     if (error := lacking(names, purpose)) is not None:
         raise error
+
+
+def broken(names: Iterable[str], purpose: str) -> PackageError | None:
+    """The error of the first package that cannot be imported because compiled files of it are missing or cut off; None: all fit.
+
+    Only a package whose files are not those that its installation recorded is imported: importing a sound torch takes seconds.
+    What else keeps a package from loading, such as a missing system library, is not noticed.
+    """
+    for name in names:
+        if is_installed(name) and not _is_whole(_distribution(name)):
+            try:
+                load(name, purpose)
+            except PackageError as error:
+                return error
+    return None
+
+
+def _is_whole(distribution: str) -> bool:
+    """Whether all compiled files are there that pip or conda recorded, each with its size."""
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return True
+    for file, size in COMPILED.findall(installed.read_text("RECORD") or ""):
+        try:
+            found = Path(str(installed.locate_file(file))).stat().st_size
+        except OSError:
+            return False
+        if size and found != int(size):
+            return False
+    return True
 
 
 def load(name: str, purpose: str = "") -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from harness.common.optional_packages import lacking
+from harness.common import optional_packages
 from harness.errors import PackageError
 from harness.tasks.environment import Observed
 from harness.tasks.resources import NOTHING, Resources
@@ -356,8 +356,16 @@ def parse_config(task: Task, values: Mapping[str, Any]) -> BaseModel:
 
 def lacking_packages(name: str, task: Task, configs: Iterable[Any]) -> PackageError | None:
     """The error that names the packages which runs of the task `name` import and this machine lacks; None: it has all."""
-    names = dict.fromkeys(package for config in configs for package in task.required_packages(config))
-    return lacking(names, f"the task {name}")
+    return optional_packages.lacking(_packages_of(task, configs), f"the task {name}")
+
+
+def broken_packages(name: str, task: Task, configs: Iterable[Any]) -> PackageError | None:
+    """The error of a package that runs of the task `name` import and whose files are incomplete; see `broken`."""
+    return optional_packages.broken(_packages_of(task, configs), f"the task {name}")
+
+
+def _packages_of(task: Task, configs: Iterable[Any]) -> Iterable[str]:
+    return dict.fromkeys(package for config in configs for package in task.required_packages(config))
 
 
 def cache_folder() -> Path:

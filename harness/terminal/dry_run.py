@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from harness.store.records import Record, Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.seed_zero import truth_tests
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, Number, Task, lacking_packages, parse_config, result_metrics
+from harness.tasks.protocol import Metric, Number, Task, broken_packages, lacking_packages, parse_config, result_metrics
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
 from harness.terminal.steps import CommandPreview, commands
 from harness.terminal.tables import WARNING, Line, Note, Sentence, TerminalTable, styled
@@ -64,7 +63,7 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     records = store.records([run.id for run in plan.runs])
     configs = {label: parse_config(task, config) for label, config in plan.variants.items()}
     facts, unknown = facts_of(task, configs)
-    lacking = lacking_packages(plan.task, task, configs.values()) or unknown
+    lacking = lacking_packages(plan.task, task, configs.values()) or broken_packages(plan.task, task, configs.values()) or unknown
     requested = requested_runs(plan, records, levels)
     found = Preview(
         plan=plan,
@@ -82,14 +81,6 @@ def preview(store: Store, plan: Plan, sd: float | None = None) -> Preview:
     if sd is not None and (found.follows or found).power is None:
         raise InputError(f"--sd has no effect: {plan.name} compares no variants by a metric that varies; remove --sd")
     return found
-
-
-def check_sd(sd: float | None, dry_run: bool) -> None:
-    """Raises InputError if `--sd` is not a positive number, or not for a dry run."""
-    if sd is not None and not dry_run:
-        raise InputError("--sd has no effect without --dry-run; add --dry-run or remove --sd")
-    if sd is not None and not 0 < sd < math.inf:
-        raise InputError(f"invalid value for --sd: {sd:g}; must be a finite number above 0")
 
 
 def _of_program(store: Store, plan: Plan, requested: Sequence[PlannedRun]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from harness.store.atomic import exists
 from harness.store.records import Store
 from harness.tasks.command.remarks import remarks
 from harness.tasks.command.task import command_task
-from harness.tasks.protocol import Metric, lacking_packages, result_metrics
+from harness.tasks.protocol import Metric, broken_packages, lacking_packages, result_metrics
 from harness.terminal.dry_run import estimated, facts_of, marked, missing_here
 from harness.terminal.json_output import trial_values
 from harness.terminal.program_inputs import Input, input_notes, inputs_of
@@ -64,7 +64,8 @@ def preview(store: Store, study: Study, url: str | None, restart: bool = False) 
     trials = (read_trials(paths, study, url) if exists(paths.spec) and not restart else None) or []
     own = base_of(study, task)
     facts, unknown = facts_of(task, {study.name: own})
-    lacking = [optional_packages.lacking(packages_of(study), "searches"), lacking_packages(study.task, task, [own]) or unknown]
+    of_task = lacking_packages(study.task, task, [own]) or broken_packages(study.task, task, [own]) or unknown
+    lacking = [optional_packages.lacking(packages_of(study), "searches"), of_task]
     found: tuple[Input, ...] = ()
     warnings: tuple[str, ...] = ()
     if study.program is not None:

@@ -1,6 +1,7 @@
 """Tests and confidence intervals for arrays of values over seeds, with error rates that hold at 3 to 20 seeds; and over cases.
 
-Pure functions of numpy arrays; results are numbers, arrays and frozen dataclasses. Percentages give percentage points.
+Pure functions of numpy arrays; results are numbers, arrays and frozen dataclasses. Percentages give percentage points. Modules
+import scipy, never a part of it: scipy loads its parts at their first use, and most commands use few of them or none.
 """
 
 from __future__ import annotations

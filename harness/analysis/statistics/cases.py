@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from math import inf, isnan, nan, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtri, ndtri
 
 from harness.analysis.statistics import proportions
 from harness.analysis.statistics.power import Rule
@@ -144,8 +144,8 @@ def cases_needed(
     """
     if not margin > 0 or not level > 0 or isnan(found.se):
         return None, None
-    z = -ndtri(level / 2 if rule == "direction" else level)
-    both = float(z + ndtri((1 + power) / 2 if rule == "equivalence" else power))
+    z = -scipy.special.ndtri(level / 2 if rule == "direction" else level)
+    both = float(z + scipy.special.ndtri((1 + power) / 2 if rule == "equivalence" else power))
     allowed = (margin / both) ** 2 - found.fixed
     least = MIN_CASES if found.groups is None else MIN_GROUPS
     if found.outcomes is not None:
@@ -157,7 +157,9 @@ def cases_needed(
         least = max(least, int(np.ceil(z**2 * (1 - bound) / bound)))  # without any discordant case
     else:
         df = (found.n if found.groups is None else found.groups) - 1
-        variances = [factor * (found.se**2 - found.fixed) * found.n for factor in (1.0, df / float(chdtri(df, 0.8)))]
+        variances = [
+            factor * (found.se**2 - found.fixed) * found.n for factor in (1.0, df / float(scipy.special.chdtri(df, 0.8)))
+        ]
     sizes = [inf if allowed <= 0 else variance / allowed for variance in variances]
     low, high = (None if size > MAX_CASES else max(least, int(np.ceil(size))) for size in sizes)
     return low, high

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import chdtri, gammaln, ndtr
 
 from harness.analysis.statistics.sample import Interval, fraction, summary, vector
 
@@ -41,19 +40,21 @@ def effect(differences: ArrayLike, level: float = 0.05) -> Effect:
     g_z = float(of.mean / of.sd) * correction(of.n)
     bounds = _noncentrality(float(of.t()), of.n - 1, fraction(level, "level"))
     low, high = (bound / sqrt(of.n) for bound in bounds)
+    ndtr = scipy.special.ndtr
     return Effect(g_z, (low, high), float(ndtr(g_z)), (float(ndtr(low)), float(ndtr(high))))
 
 
 def correction(n: int) -> float:
     """The factor by which mean / sd of n >= 3 values overestimates their ratio, inverted (Hedges 1981)."""
     df = n - 1
-    return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2))
+    return float(np.exp(scipy.special.gammaln(df / 2) - scipy.special.gammaln((df - 1) / 2)) / np.sqrt(df / 2))
 
 
 def _noncentrality(t: float, df: int, level: float) -> Interval:
     """The noncentralities at which P(T <= t) is 1 - level/2, and level/2."""
     # T <= t if a standard normal is at most t s - nc, with s the sample's sd relative to the true one: ν s² ~ χ²_ν.
-    s = np.sqrt(chdtri(df, (np.arange(POINTS) + 0.5) / POINTS) / df)
+    s = np.sqrt(scipy.special.chdtri(df, (np.arange(POINTS) + 0.5) / POINTS) / df)
+    ndtr, brentq = scipy.special.ndtr, scipy.optimize.brentq
     most = 10.0 + abs(t) * float(s.max())
 
     def solution(wanted: float) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from harness.analysis.statistics.sample import Interval, table
 
@@ -47,5 +47,5 @@ def crossed(differences: ArrayLike) -> Crossed:
     se = float(np.sqrt(max(combined, ms_seeds, ms_images) / (n * m)))
     noise = ms_seeds**2 / (n - 1) + ms_images**2 / (m - 1) + ms_residual**2 / ((n - 1) * (m - 1))
     df = max(float(n - 1), combined**2 / noise) if noise > 0 else float(n - 1)
-    half = float(stdtrit(df, 0.975)) * se
+    half = float(scipy.special.stdtrit(df, 0.975)) * se
     return Crossed(mean, se, df, (mean - half, mean + half))

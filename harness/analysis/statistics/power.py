@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import chdtri, gammaln, nctdtr, ndtr, stdtrit
+import scipy
 
 from harness.analysis.statistics.sample import Floats, fraction
 
@@ -75,7 +75,7 @@ def seeds_range(
     The limit is sd * sqrt(ν / χ²_{.2, ν}), ν = n - 1. Raises ValueError like `seeds_needed`.
     """
     _check(n, sd, alpha)
-    limit = sd * float(np.sqrt((n - 1) / chdtri(n - 1, 0.8)))
+    limit = sd * float(np.sqrt((n - 1) / scipy.special.chdtri(n - 1, 0.8)))
     low, high = (seeds_needed(each, margin, alpha, power, rule=rule) for each in (sd, limit))
     return low, high
 
@@ -91,10 +91,10 @@ def _power(n: int, effect: float, alpha: float, rule: Rule, samples: float = 1.0
     if rule == "equivalence":
         return _power_of_equivalence(n, df, effect, alpha)
     noncentrality = effect * np.sqrt(n)
-    critical = stdtrit(df, 1 - (alpha if rule == "bound" else alpha / 2))
-    found = 1 - nctdtr(df, noncentrality, critical)
+    critical = scipy.special.stdtrit(df, 1 - (alpha if rule == "bound" else alpha / 2))
+    found = 1 - scipy.special.nctdtr(df, noncentrality, critical)
     # Rejection with the wrong sign: below Φ(-5) < 3e-7 beyond a noncentrality of 5, where scipy may give NaN.
-    wrong = nctdtr(df, noncentrality, -critical) if rule == "direction" and noncentrality < 5 else 0.0
+    wrong = scipy.special.nctdtr(df, noncentrality, -critical) if rule == "direction" and noncentrality < 5 else 0.0
     return float(found + wrong)
 
 
@@ -103,15 +103,15 @@ def _power_of_equivalence(n: int, df: float, margin: float, alpha: float) -> flo
 
     s is the sample sd, ν s² ~ χ²_ν; Gauss-Legendre over ten of its standard errors around 1.
     """
-    critical = stdtrit(df, 1 - alpha)
+    critical = scipy.special.stdtrit(df, 1 - alpha)
     width = 10 / np.sqrt(2 * df)
     low, high = max(0.0, 1 - width), min(1 + width, margin * np.sqrt(n) / critical)
     if high <= low:
         return 0.0
     nodes, weights = _quadrature()
     s = low + (high - low) * (nodes + 1) / 2
-    log_density = np.log(2) + df / 2 * np.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2
-    inside = 2 * ndtr(margin * np.sqrt(n) - critical * s) - 1
+    log_density = np.log(2) + df / 2 * np.log(df / 2) - scipy.special.gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2
+    inside = 2 * scipy.special.ndtr(margin * np.sqrt(n) - critical * s) - 1
     return float((high - low) / 2 * np.sum(weights * np.exp(log_density) * inside))
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtri, ndtri, stdtrit
 
 from harness.analysis.statistics.sample import Floats, table, upper_tail
 
@@ -94,7 +94,7 @@ def predictive_best_in_range(
 
 def _rejects(look: FurtherLook, margin: float, mean: Floats, se: Floats) -> NDArray[np.bool_]:
     def critical(level: float) -> Floats:
-        return stdtrit(look.n - 1, 1 - level) * se if level > 0 else np.full(len(se), np.inf)
+        return scipy.special.stdtrit(look.n - 1, 1 - level) * se if level > 0 else np.full(len(se), np.inf)
 
     found: NDArray[np.bool_] = (
         (np.abs(mean) > critical(look.difference / 2))
@@ -109,14 +109,14 @@ def _rejects(look: FurtherLook, margin: float, mean: Floats, se: Floats) -> NDAr
 @cache
 def _normal(dimensions: int) -> Floats:
     """Standard normal values [dimension, POINTS]."""
-    found: Floats = ndtri(_points(dimensions))
+    found: Floats = scipy.special.ndtri(_points(dimensions))
     return found
 
 
 @cache
 def _chi_squared(dimensions: int, dimension: int, df: int) -> Floats:
     """Values [POINTS] of a chi-squared distribution, from one dimension of the points."""
-    found: Floats = chdtri(df, _points(dimensions)[dimension])
+    found: Floats = scipy.special.chdtri(df, _points(dimensions)[dimension])
     return found
 
 

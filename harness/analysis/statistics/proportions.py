@@ -18,8 +18,7 @@ from math import nan, sqrt
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import bdtr, bdtrc, betaincinv, gammaln, ndtr, ndtri, xlogy
+import scipy
 
 from harness.analysis.statistics.sample import Interval
 
@@ -76,7 +75,7 @@ def paired_proportions(one: int, other: int, n: int, margin: float, level: float
 def mcnemar(one: int, other: int) -> float:
     """The two-sided exact test of no difference."""
     discordant = one + other
-    return min(1.0, 2 * float(bdtr(min(one, other), discordant, 0.5))) if discordant else 1.0
+    return min(1.0, 2 * float(scipy.special.bdtr(min(one, other), discordant, 0.5))) if discordant else 1.0
 
 
 def score(one: Any, other: Any, n: int, difference: float) -> Any:
@@ -94,7 +93,7 @@ def score(one: Any, other: Any, n: int, difference: float) -> Any:
 
 def tango_interval(one: int, other: int, n: int, level: float) -> Interval:
     """The differences that the score statistic does not reject at `level`, two-sided."""
-    z = -float(ndtri(level / 2))
+    z = -float(scipy.special.ndtri(level / 2))
     estimate = (one - other) / n
 
     def limit(side: int) -> float:
@@ -105,7 +104,7 @@ def tango_interval(one: int, other: int, n: int, level: float) -> Interval:
 
         if side * estimate >= 1 or side * excess(end) > 0:
             return float(side)
-        return float(brentq(excess, estimate, end, xtol=1e-12))
+        return float(scipy.optimize.brentq(excess, estimate, end, xtol=1e-12))
 
     return limit(-1), limit(1)
 
@@ -127,7 +126,7 @@ def _tail(one: int, other: int, n: int, margin: float, side: int) -> float:
         return 0.0 if side < 0 else 1.0
     seen = float(score(one, other, n, margin))
     if n > EXACT:
-        return float(ndtr(-side * seen))
+        return float(scipy.special.ndtr(-side * seen))
     # The unknown: P(only the baseline); P(only the variant) is larger by the margin.
     top = (1 - margin) / 2
     low, high = clopper_pearson(other, n, UNLIKELY)
@@ -138,6 +137,7 @@ def _tail(one: int, other: int, n: int, margin: float, side: int) -> float:
     rest = n - ones - others
     extreme &= rest >= 0
     ones, others, rest = (np.broadcast_to(each, extreme.shape)[extreme] for each in (ones, others, rest))
+    gammaln, xlogy = scipy.special.gammaln, scipy.special.xlogy
     ways = gammaln(n + 1) - gammaln(ones + 1) - gammaln(others + 1) - gammaln(rest + 1)
     largest = 0.0
     for each in rare:
@@ -157,13 +157,13 @@ def binomial(ones: int, n: int, bound: float) -> tuple[float, float]:
     if n < 1:
         return nan, nan
     bound = min(max(bound, 0.0), 1.0)
-    above = 1.0 if ones == 0 else float(bdtrc(ones - 1, n, bound))
-    return above, float(bdtr(ones, n, bound))
+    above = 1.0 if ones == 0 else float(scipy.special.bdtrc(ones - 1, n, bound))
+    return above, float(scipy.special.bdtr(ones, n, bound))
 
 
 def clopper_pearson(ones: int, n: int, level: float) -> Interval:
     """The exact interval of a proportion at 1 - `level`."""
     if n < 1:
         return nan, nan
-    low = float(betaincinv(ones, n - ones + 1, level / 2)) if ones else 0.0
-    return low, float(betaincinv(ones + 1, n - ones, 1 - level / 2)) if ones < n else 1.0
+    low = float(scipy.special.betaincinv(ones, n - ones + 1, level / 2)) if ones else 0.0
+    return low, float(scipy.special.betaincinv(ones + 1, n - ones, 1 - level / 2)) if ones < n else 1.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -56,7 +56,7 @@ class Summary:
 
     def interval(self, level: float) -> Interval:
         """mean ± t_{1 - level/2, df} se, of one sample."""
-        half = float(stdtrit(self.df, 1 - level / 2) * self.se) if self.df >= 1 else np.nan
+        half = float(scipy.special.stdtrit(self.df, 1 - level / 2) * self.se) if self.df >= 1 else np.nan
         return float(self.mean) - half, float(self.mean) + half
 
     def tests(self, margin: float | None) -> Tests:
@@ -89,12 +89,12 @@ def summary(values: Floats, scale: float | None = None, least_sd: float = 0.0) -
 
 def upper_tail(t: Floats, df: float) -> Floats:
     """P(T_df >= t); NaN where t is NaN or df < 1."""
-    return np.asarray(stdtr(df, -t)) if df >= 1 else np.full(np.shape(t), np.nan)
+    return np.asarray(scipy.special.stdtr(df, -t)) if df >= 1 else np.full(np.shape(t), np.nan)
 
 
 def critical(level: float, df: int) -> float:
     """The t value that a one-sided test at `level` needs."""
-    return float(stdtrit(df, 1 - level))
+    return float(scipy.special.stdtrit(df, 1 - level))
 
 
 def vector(values: ArrayLike, name: str) -> Floats:

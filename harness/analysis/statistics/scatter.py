@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from math import exp, isnan, log, nan, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import stdtr, stdtrit
 
 from harness.analysis.statistics.sample import table
 
@@ -52,8 +51,8 @@ class Scatter:
 
     def half_width(self, level: float) -> float:
         """Half of the interval at 1 - 2 `level`, which the one-sided tests at `level` agree with."""
-        seeds = self.of_seeds * float(stdtrit(self.n - 1, level)) ** 2 if self.n > 1 else 0.0
-        critical = float(stdtrit(self.units - 1, level)) ** 2
+        seeds = self.of_seeds * float(scipy.special.stdtrit(self.n - 1, level)) ** 2 if self.n > 1 else 0.0
+        critical = float(scipy.special.stdtrit(self.units - 1, level)) ** 2
         return sqrt(max(seeds + max(0.0, self.of_units - self.residual) * critical, self.of_units * critical))
 
     def above(self, bound: float) -> float:
@@ -62,13 +61,13 @@ class Scatter:
         if not self.defined:
             return nan
         if self.n == 1:
-            return float(stdtr(self.units - 1, -distance / self.se))
+            return float(scipy.special.stdtr(self.units - 1, -distance / self.se))
         if distance == 0:
             return 0.5
         if self.half_width(LEAST_P) < abs(distance):
             p = LEAST_P
         else:
-            found = brentq(lambda log: self.half_width(exp(log)) - abs(distance), log(LEAST_P), log(0.5))
+            found = scipy.optimize.brentq(lambda log: self.half_width(exp(log)) - abs(distance), log(LEAST_P), log(0.5))
             p = exp(float(found))
         return p if distance > 0 else 1.0 - p
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from harness.analysis.statistics.power import Rule
 from harness.analysis.statistics.sample import Floats, fraction, summary, upper_tail, vector
@@ -171,7 +171,7 @@ def sequential_power(
     samples = _at_looks(looks, effect if rule == "direction" else 0.0, draws, np.random.default_rng(seed))
     for n, (mean, se) in zip(looks, samples, strict=True):
         away = effect - np.abs(mean) if rule == "equivalence" else effect - mean if rule == "bound" else np.abs(mean)
-        now = ~rejected & (away > stdtrit(n - 1, 1 - c * table.share(n) / 2) * se)
+        now = ~rejected & (away > scipy.special.stdtrit(n - 1, 1 - c * table.share(n) / 2) * se)
         seeds[now] = n
         rejected |= now
     return SequentialPower(float(rejected.mean()), float(seeds.mean()))

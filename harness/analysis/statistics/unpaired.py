@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import chdtri
 
 from harness.analysis.statistics.paired import Threshold, threshold_of
 from harness.analysis.statistics.power import Rule, seeds_needed
@@ -97,7 +97,7 @@ def runs_needed(
     if not total > 0:
         return 3, 3
     samples = total**2 / sum(each**2 for each in found.variances)  # equal sizes: df = this times (n - 1)
-    limit = sqrt(found.df / float(chdtri(found.df, 0.8)))
+    limit = sqrt(found.df / float(scipy.special.chdtri(found.df, 0.8)))
     low, high = (seeds_needed(sd, margin, level, power, rule=rule, samples=samples) for sd in (sqrt(total), limit * sqrt(total)))
     return low, high
 

@@ -177,7 +177,7 @@ def _single_variant(report: ReportData, subject: figures.Subject) -> Iterator[Dr
     task = task_of(report.plan)
     if task.has_outline:
         alt = "The network's parts in the order of the flow, each with its output, parameters and multiply-adds."
-        caption = "Measured on the network itself: boxes are as high as their images, dark bands are blocks."
+        caption = "Computed from the configuration: boxes are as high as their images, dark bands are blocks."
         yield Picture("network", "network", alt, caption), partial(_network, report.plan, task)
 
 

@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOLDER, ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -64,6 +65,8 @@ def read(root: Path, dataset: Any = None) -> Arrays:
             f"put {dataset.filename} there, give its folder (--set data.root=PATH), or use real images that need no download: "
             "--set data.dataset=cifar10_mini, or an image folder or tar: --set data.dataset=image_folder --set data.root=PATH"
         ) from error
+    import numpy as np
+
     labels = np.asarray([*train.targets, *test.targets], dtype=np.int64)
     return Arrays(np.concatenate([train.data, test.data]), labels, len(train.targets))
 

@@ -108,6 +108,21 @@ class Model(Block):
         return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
+def expansion(model: Model) -> int:
+    """Output channels of a block for each of its width."""
+    return 4 if model.block == "bottleneck" else 1
+
+
+def stage_channels(model: Model) -> tuple[int, ...]:
+    """Output channels of each stage."""
+    return tuple(width * expansion(model) for width in model.widths)
+
+
+def dropout_rates(model: Model) -> tuple[float, ...]:
+    """The rate after each stage."""
+    return model.dropout if isinstance(model.dropout, tuple) else (model.dropout,) * len(model.widths)
+
+
 class Lookahead(Block):
     """slow += alpha * (fast - slow) every k steps; the fast weights restart from the slow ones."""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from harness.errors import DataError
 from harness.tasks.cifar_resnet import cache_file
-from harness.tasks.cifar_resnet.archive import read_tar
 from harness.tasks.protocol import cache_folder
 
 SPLITS = ("train", "test")
@@ -79,6 +78,8 @@ def read_images(root: Path, listing: Listing) -> Iterator[tuple[int, str, bytes]
             yield i, file, data
         fingerprint = f"listing-sha256:{digest.hexdigest()}"
     else:
+        from harness.tasks.cifar_resnet.archive import read_tar
+
         for entry in read_tar(root, digest):
             file = entry.name.removeprefix(listing.top)
             if entry.data is not None and file in index:
@@ -138,6 +139,8 @@ def _list_tar(root: Path) -> Listing:
 
 def _read_listing(root: Path) -> dict[str, object]:
     """Fingerprint, top folder and files of a tar, from one pass over it."""
+    from harness.tasks.cifar_resnet.archive import read_tar
+
     digest = hashlib.sha256()
     names: set[str] = set()
     folders: set[str] = set()

@@ -19,6 +19,7 @@ from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.cifar_resnet.data import DataSet, Images
 from harness.tasks.cifar_resnet.execution import Execution
 from harness.tasks.cifar_resnet.numerics import keep_memory, numerics, require
+from harness.tasks.cifar_resnet.outline import outline, totals
 from harness.tasks.cifar_resnet.steps import Steps
 from harness.tasks.cifar_resnet.streams import stream
 from harness.tasks.protocol import Number, Training
@@ -111,7 +112,8 @@ class Run(Training):
         """Of all forward passes of the training together."""
         settings = self.settings
         images = settings.training.epochs * self.steps_per_epoch * settings.training.batch_size
-        return images * model.count_multiply_adds(settings.model, len(self.data.classes), settings.data.image_size)
+        parts = outline(settings.model, len(self.data.classes), settings.data.image_size)
+        return images * totals(parts)[1]
 
     def rate(self, step: int) -> float:
         """The learning rate of a step of the current epoch."""

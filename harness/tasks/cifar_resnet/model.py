@@ -1,4 +1,4 @@
-"""The residual network, its dropout masks and its size.
+"""The residual network and its dropout masks.
 
 The network is the source's: a 3x3 stem, stages of bottleneck or basic blocks, dropout after each stage, average pooling and a
 linear layer. Names of parameters are fixed by the position of a layer (`stages.0.1.conv2.weight`) and do not depend on the
@@ -12,11 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from harness.tasks.cifar_resnet import config
 
-BOTTLENECK_EXPANSION = 4
 MASK_STEPS = 1 << 16  # dropout compares 16 random bits with its rate
 
 Masks = Sequence[Tensor | None]
@@ -84,7 +82,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, model: config.Model, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        out = BOTTLENECK_EXPANSION * width
+        out = config.expansion(model) * width
         self.conv1, self.norm1, self.activation1 = conv(channels, width, 1), nn.BatchNorm2d(width), Activation(model)
         self.conv2, self.norm2, self.activation2 = conv(width, width, 3, stride), nn.BatchNorm2d(width), Activation(model)
         self.conv3, self.norm3, self.activation3 = conv(width, out, 1), nn.BatchNorm2d(out), Activation(model)
@@ -119,8 +117,8 @@ class Network(nn.Module):
 
     def __init__(self, model: config.Model, classes: int) -> None:
         super().__init__()
-        self.rates = dropout_rates(model)
-        outs = stage_channels(model)
+        self.rates = config.dropout_rates(model)
+        outs = config.stage_channels(model)
         self.stem = Stem(model)
         self.stages = nn.ModuleList(
             stage(model, channels, width, depth, stride=1 if index == 0 else 2)
@@ -144,24 +142,10 @@ class Network(nn.Module):
 def stage(model: config.Model, channels: int, width: int, depth: int, stride: int) -> nn.Sequential:
     """`depth` blocks; the first one has the stride and changes the number of channels."""
     block = Bottleneck if model.block == "bottleneck" else Basic
-    out = width * expansion(model)
+    out = width * config.expansion(model)
     ins = (channels, *[out] * (depth - 1))
     strides = (stride, *[1] * (depth - 1))
     return nn.Sequential(*(block(model, *shape) for shape in zip(ins, [width] * depth, strides, strict=True)))
-
-
-def expansion(model: config.Model) -> int:
-    return BOTTLENECK_EXPANSION if model.block == "bottleneck" else 1
-
-
-def stage_channels(model: config.Model) -> tuple[int, ...]:
-    """Output channels of each stage."""
-    return tuple(width * expansion(model) for width in model.widths)
-
-
-def dropout_rates(model: config.Model) -> tuple[float, ...]:
-    """The rate after each stage."""
-    return model.dropout if isinstance(model.dropout, tuple) else (model.dropout,) * len(model.widths)
 
 
 def build(model: config.Model, classes: int) -> Network:
@@ -177,7 +161,7 @@ def draw_masks(model: config.Model, batch: int, size: int, generator: torch.Gene
     CPU: rates are met to 1 / 65536. In bf16 the factor is rounded, by at most 0.2 %.
     """
     masks: list[Tensor | None] = []
-    for index, (rate, channels) in enumerate(zip(dropout_rates(model), stage_channels(model), strict=True)):
+    for index, (rate, channels) in enumerate(zip(config.dropout_rates(model), config.stage_channels(model), strict=True)):
         if index > 0:
             size = (size + 1) // 2
         masks.append(draw_mask((batch, size, size, channels), rate, generator, dtype).permute(0, 3, 1, 2) if rate else None)
@@ -191,16 +175,3 @@ def draw_mask(shape: tuple[int, ...], rate: float, generator: torch.Generator, d
     threshold = round((1 - rate) * MASK_STEPS) - MASK_STEPS // 2
     keep = bits.view(torch.int16)[:count] < threshold
     return keep.to(dtype).mul_(1 / (1 - rate)).view(shape)
-
-
-def count_parameters(model: config.Model, classes: int) -> int:
-    """Trainable numbers of the network; builds it on the meta device (milliseconds, no memory)."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in build(model, classes).parameters())
-
-
-def count_multiply_adds(model: config.Model, classes: int, size: int) -> int:
-    """Multiply-adds of convolutions and linear layer for one image of `size` pixels, forward."""
-    with torch.device("meta"), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        build(model, classes).eval()(torch.empty(1, 3, size, size))
-    return int(counter.get_total_flops()) // 2

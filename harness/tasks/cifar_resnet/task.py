@@ -1,4 +1,4 @@
-"""The task `cifar_resnet`. Imports torch only when a run starts or a network is described."""
+"""The task `cifar_resnet`. Imports torch only when a run starts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness.common import optional_packages
 from harness.tasks.cifar_resnet import config
+from harness.tasks.cifar_resnet.outline import outline, totals
 from harness.tasks.protocol import Accelerator, Examples, Metric, Number, Part, Task, Training
 
 if TYPE_CHECKING:
-    from harness.tasks.cifar_resnet.data import DataSet, Images
+    from harness.tasks.cifar_resnet.data import DataSet, Facts, Images
 
 PURPOSE = "the task cifar_resnet"
 
@@ -40,23 +41,23 @@ class CifarResnet(Task):
         return config.Config.model_validate(fields)
 
     @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
-    def _fingerprint(self, settings: config.Data) -> str:
+    def _facts(self, settings: config.Data) -> Facts:
         from harness.tasks.cifar_resnet import data
 
-        return data.facts(settings).fingerprint
+        return data.facts(settings)
 
     def fingerprint(self, settings: config.Config) -> str:
-        return self._fingerprint(settings.data)
+        return self._facts(settings.data).fingerprint
 
     def describe(self, settings: config.Config) -> Mapping[str, Number]:
         """`parameters`, `multiply_adds` of one image's forward pass, and the number of `test_images`.
 
-        Raises DataError if the data is missing, PackageError without torch.
+        Raises DataError if the data is missing.
         """
-        from harness.tasks.cifar_resnet import data
-
-        facts = data.facts(settings.data)
-        return {**sizes(settings.model, len(facts.classes), settings.data.image_size), "test_images": facts.test_count}
+        facts = self._facts(settings.data)
+        parts = outline(settings.model, len(facts.classes), settings.data.image_size)
+        parameters, multiply_adds = totals(parts)
+        return {"parameters": parameters, "multiply_adds": multiply_adds, "test_images": facts.test_count}
 
     def missing(self, settings: config.Config) -> Sequence[str]:
         """CIFAR-10, if it is still to be downloaded."""
@@ -71,12 +72,8 @@ class CifarResnet(Task):
         return ["torch", *data.required_packages(settings.data)]
 
     def outline(self, settings: config.Config) -> Sequence[Part]:
-        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError, PackageError as `describe` does."""
-        optional_packages.load("torch", PURPOSE)
-        from harness.tasks.cifar_resnet import data
-        from harness.tasks.cifar_resnet.outline import outline
-
-        return outline(settings.model, len(data.facts(settings.data).classes), settings.data.image_size)
+        """The network's parts; see `harness.tasks.cifar_resnet.outline`. Raises DataError as `describe` does."""
+        return outline(settings.model, len(self._facts(settings.data).classes), settings.data.image_size)
 
     def examples(self, settings: config.Config, cases: Sequence[int]) -> Examples:
         """Test images, without augmentation. Raises DataError if the data is missing or damaged."""
@@ -93,21 +90,6 @@ class CifarResnet(Task):
         settings = self.resolve(settings, "cuda" if device == "cuda" else "cpu")
         require(device, settings.training.precision)
         return Run(settings, seed, device, data_on(settings.data, device))
-
-
-@lru_cache(maxsize=64)
-def sizes(settings: config.Model, classes: int, image_size: int) -> Mapping[str, Number]:
-    """`parameters`, and the `multiply_adds` of one image; counted once for the many variants that share a network.
-
-    Raises PackageError without torch.
-    """
-    optional_packages.load("torch", PURPOSE)
-    from harness.tasks.cifar_resnet import model
-
-    return {
-        "parameters": model.count_parameters(settings, classes),
-        "multiply_adds": model.count_multiply_adds(settings, classes, image_size),
-    }
 
 
 @lru_cache(maxsize=1)
