@@ -33,12 +33,15 @@ class CifarResnet(Task):
     }
 
     def resolve(self, settings: config.Config, accelerator: Accelerator) -> config.Config:
-        """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU."""
-        if settings.training.precision != "auto":
+        """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU; dropout's generator is torch's on CUDA."""
+        training = settings.training.model_dump()
+        if training["precision"] == "auto":
+            training["precision"] = "bf16" if accelerator == "cuda" else "fp32"
+        if accelerator == "cuda":
+            training["dropout_generator"] = "torch"
+        if training == settings.training.model_dump():
             return settings
-        fields = settings.model_dump()
-        fields["training"]["precision"] = "bf16" if accelerator == "cuda" else "fp32"
-        return config.Config.model_validate(fields)
+        return config.Config.model_validate(settings.model_dump() | {"training": training})
 
     @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
     def _facts(self, settings: config.Data) -> Facts:
