@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,24 @@ TESTS = Path(__file__).parent
 NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m "slow and not alone"` and the like, do not import modules that name no such marker, whose tests would be deselected.
+
+    Whoever names a module gets it imported. A module's own text has to have the marker: test_markers.py.
+    """
+    if collection_path.suffix != ".py" or not (markers := required(config.option.markexpr)):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return None if all(f"mark.{marker}" in text for marker in markers) else True
+
+
+def required(expression: str) -> set[str]:
+    """Those of the markers `slow` and `alone` without which no test fits the expression, as far as that is plain: `a and not b`."""
+    words = expression.split(" and ")
+    plain = all(re.fullmatch(r"(not )?\w+", word) for word in words)
+    return {"slow", "alone"} & {*words} if plain else set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from harness.__main__ import COMMANDS
 
@@ -86,46 +85,58 @@ def in_task(module: str) -> bool:
     return module.startswith("harness.tasks.cifar_resnet")
 
 
+@cache
 def parsed(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """What a module imports, at whatever depth."""
+    return frozenset(imported(parsed(module)))
 
 
 def test_the_layers_list_exactly_the_modules() -> None:
     assert {place(module) for module in MODULES} == {name for places in LAYERS for name in places}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_earlier_layers(module: str) -> None:
-    # `import harness` alone runs no other module: its functions are found when they are asked for.
-    ours = {name for name in imported(parsed(module)) if name.startswith("harness.") and place(name) != place(module)}
-    wrong = sorted(name for name in ours if layer(name) >= layer(module))
-    assert not wrong, f"{module} imports {', '.join(wrong)}; LAYERS lets it import from lines before its own"
+def test_a_module_imports_only_from_earlier_layers() -> None:
+    wrong = {}
+    for module in MODULES:
+        # `import harness` alone runs no other module: its functions are found when they are asked for.
+        ours = {name for name in imports(module) if name.startswith("harness.") and place(name) != place(module)}
+        wrong[module] = sorted(name for name in ours if layer(name) >= layer(module))
+    found = [f"{module} imports {', '.join(names)}" for module, names in wrong.items() if names]
+    assert not found, "\n".join(["LAYERS lets a module import from lines before its own:", *found])
 
 
 def test_imports_have_no_cycle() -> None:
-    graph = {module: {name for name in imported(parsed(module)) if name in MODULES and name != "harness"} for module in MODULES}
+    graph = {module: {name for name in imports(module) if name in MODULES and name != "harness"} for module in MODULES}
     order = list(TopologicalSorter(graph).static_order())
     assert order.index("harness.errors") < order.index("harness.run")
 
 
 def test_the_task_is_imported_only_by_its_name() -> None:
-    users = [module for module in MODULES if not in_task(module) and any(in_task(name) for name in imported(parsed(module)))]
+    users = [module for module in MODULES if not in_task(module) and any(in_task(name) for name in imports(module))]
     assert users == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_only_the_task_imports_torch(module: str) -> None:
-    found = {name.split(".")[0] for name in imported(parsed(module))} & set(TORCH)
-    assert not found or in_task(module)
+def test_only_the_task_imports_torch() -> None:
+    users = [module for module in MODULES if {name.split(".")[0] for name in imports(module)} & set(TORCH)]
+    assert [module for module in users if not in_task(module)] == []
+    assert users
 
 
 MAY_BE_HEAVY = ("harness.reporting.figures", "harness.analysis.statistics", "harness.tasks.cifar_resnet")
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(MAY_BE_HEAVY)])
-def test_heavy_libraries_are_imported_where_they_are_used(module: str) -> None:
-    found = {name.split(".")[0] for name in imported_at_once(parsed(module))} & set(HEAVY)
-    assert not found, f"{module} imports {', '.join(sorted(found))} with itself; import inside the function that needs it"
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    wrong = {}
+    for module in MODULES:
+        if not module.startswith(MAY_BE_HEAVY):
+            wrong[module] = sorted({name.split(".")[0] for name in imported_at_once(parsed(module))} & set(HEAVY))
+    found = [f"{module} imports {', '.join(names)}" for module, names in wrong.items() if names]
+    assert not found, "\n".join(["import inside the function that needs it:", *found])
 
 
 def test_planning_a_configuration_needs_no_torch() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from conftest import SLOW_S, TESTS, mismarked, pytest_collection_modifyitems
+from conftest import SLOW_S, TESTS, mismarked, pytest_collection_modifyitems, required
 
 
 def test_quick_and_slow_checks_together_run_every_test() -> None:
@@ -50,3 +50,26 @@ def test_shares_of_the_slow_tests_make_up_all_of_them(monkeypatch: pytest.Monkey
         shares.append([each for each in left if each.get_closest_marker("slow") is not None])
     assert all(shares)
     assert sorted(each.name for share in shares for each in share) == sorted(each.name for each in forty[::2])
+
+
+@pytest.mark.parametrize(
+    ("expression", "markers"),
+    [
+        ("slow and not alone", {"slow"}),
+        ("slow and alone", {"slow", "alone"}),
+        ("not slow and alone", {"alone"}),
+        ("not slow and not alone", set()),
+        ("", set()),
+        ("slow or alone", set()),
+        ("not (slow and alone)", set()),
+        ("gpu and slow", {"slow"}),
+    ],
+)
+def test_modules_are_left_out_only_if_none_of_their_tests_can_be_selected(expression: str, markers: set[str]) -> None:
+    assert required(expression) == markers
+
+
+def test_the_text_of_a_module_names_the_markers_that_choose_its_tests() -> None:
+    shared = [path for path in TESTS.rglob("*.py") if path.stem != "conftest" and not path.name.startswith("test_")]
+    assert shared
+    assert not [path for path in shared if re.search(r"mark\.(slow|alone)\b", path.read_text(encoding="utf-8"))]
