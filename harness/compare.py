@@ -220,9 +220,9 @@ def compare(
             workers=workers,
             share_gpu=share_gpu,
             options=options,
-        ).requiring(require, results)
-        outcome.show(results, as_json)
-        raise typer.Exit(outcome.exit_code)
+            show=lambda found: found.requiring(require, results).show(results, as_json),
+        )
+        raise typer.Exit(outcome.requiring(require, results).exit_code)
 
 
 def _same_code(found: Named, require: Requirement | None, as_json: bool) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.common import cli_options
 from harness.errors import EXIT_OK
 from harness.terminal.command_line import main_of
+
+if TYPE_CHECKING:
+    from harness.launch.outcome import PlanOutcome
 
 EXPERIMENT, PROFILE = "leakyrelu_vs_relu", "smoke"
 
@@ -44,9 +48,11 @@ def demo(
 
     experiment = load_experiment(EXPERIMENT, PROFILE)
     options = WorkerOptions.read(track=track)
-    outcome = run_experiment(experiment, results, device=device, workers=workers, options=options)
-    outcome.show(results, as_json=False)
-    if outcome.exit_code == EXIT_OK:
+
+    def show(outcome: PlanOutcome) -> None:
+        outcome.show(results, as_json=False)
+        if outcome.exit_code != EXIT_OK:
+            return
         found = {verdict["verdict"] for verdict in outcome.document(results)["verdicts"]}
         for verdict, meaning in phrases.MEANINGS.items():
             if verdict in found:
@@ -55,6 +61,8 @@ def demo(
         shell.say(f"learning curves: {figures / 'learning_curves.png'}")
         shell.say(f"in a browser: {shlex.join(['harness', 'serve', *phrases.results_option(results)])}")
         shell.say("next: harness list (the experiments), harness init DIR (a folder with one of them to change)")
+
+    outcome = run_experiment(experiment, results, device=device, workers=workers, options=options, show=show)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -193,14 +193,19 @@ def judge(
         question=question,
         command=_command(source, options),
     )
-    report = str(judged.write(into)) if into is not None else None
+    report = str(into / "index.html") if into is not None else None
     found = answer(judged.found.judgement, require, registered=False) if require is not None else None
     if as_json:
         shell.show_json(judged.document(report, found))
     else:
         shell.show(judged.screen(report))
-    if found is not None and not found.met:
+    unmet = found is not None and not found.met
+    if found is not None and unmet:
         shell.say(phrases.unmet(found, judged.verdicts))
+    if into is not None:
+        with shell.drawing():
+            judged.write(into)
+    if unmet:
         raise typer.Exit(EXIT_NOT_MET)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.experiment.plan import Plan
     from harness.experiment.study import Study
     from harness.reporting.pages import ReportData, SearchReportData
+    from harness.store.frame_cache import RunTables
     from harness.store.records import Store
 
 
@@ -40,6 +41,8 @@ def report(
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
+    Results are printed before figures are drawn, and a figure is drawn again
+    only if what it shows has changed.
     Each result is compared with the rows it was made from, and each plan with
     its registration and the ledger: what does not fit is shown first.
 
@@ -60,7 +63,7 @@ def report(
     from harness.errors import EXIT_NOT_MET, EXIT_RUNS_FAILED, HarnessError
     from harness.experiment.study import Study
     from harness.reporting import phrases
-    from harness.reporting.pages import SearchReportData, record, scoreboard, write
+    from harness.reporting.pages import SearchReportData, record, scoreboard
     from harness.store.records import Store
     from harness.terminal import shell
 
@@ -69,45 +72,69 @@ def report(
     if require is not None:
         _check(require, requested if names else [])
     metrics = _metrics(metric or (), requested if names else [])
-    written: list[dict[str, Any]] = []
+    plans = [one for one in requested if not isinstance(one, Study)]
+    loaded = scoreboard.tables(store, plans) if len(plans) > 1 else None
+    judged: list[ReportData | SearchReportData] = []
+    documents: list[dict[str, Any]] = []
     unmet: list[str] = []  # of each plan that does not meet --require
     consistent = True
-    rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
-    compared: dict[str, ReportData] = {}  # written with the report of a search: the comparison of its winner with the base
+    compared: dict[str, ReportData] = {}  # of a search: the comparison of its winner with the base
     for one in sorted(requested, key=lambda one: not isinstance(one, Study)):
         try:
-            report = compared.get(one.name) or _gathered(store, one, metrics)
+            report = compared.get(one.name) or _gathered(store, one, metrics, loaded)
             record(report)
-            path = str(report.folder / "index.html" if one.name in compared else write(report))
-            rows += scoreboard.rows_of(report)
+            path = str(report.folder / "index.html")
             fits = not report.inconsistencies and not report.mismatches
             consistent = consistent and fits
         except HarnessError as error:
             errors.append(error)  # the other reports are written
             continue
+        judged.append(report)
         if isinstance(report, SearchReportData):
             compared |= {report.final.plan.name: report.final} if report.final else {}
-            written.append(_show_search(report, path, as_json))
+            documents.append(_show_search(report, path, as_json))
         else:
             found = None if require is None else answer(report.judgement, require, consistent=fits)
-            written.append(_show_plan(report, path, as_json, found, metrics))
+            documents.append(_show_plan(report, path, as_json, found, metrics))
             if found is not None and not found.met:
                 unmet.append(f"{report.plan.name}: {phrases.unmet(found, report.judgement.verdicts)}")
-    if requested or errors:
-        scoreboard.write(store, rows)
-    if not names and not errors:
-        for what in _gone(store):
-            shell.say(what)
-            consistent = False
+    gone = _gone(store) if not names and not errors else []
     if as_json:
-        shell.show_json({"reports": written})
+        shell.show_json({"reports": documents})
     elif not requested and not errors:
         shell.say(f"no plans in {store.paths.plans}; make one with: harness run NAME (harness list shows the names)")
-    for line in unmet:
+    for line in (*gone, *unmet):
         shell.say(line)
+    if requested or errors:
+        with shell.drawing():
+            errors += _write(store, judged)
     shell.end_with(errors)
-    if not consistent or unmet:
-        raise typer.Exit(EXIT_NOT_MET if consistent else EXIT_RUNS_FAILED)
+    if not consistent or unmet or gone:
+        raise typer.Exit(EXIT_NOT_MET if consistent and not gone else EXIT_RUNS_FAILED)
+
+
+def _write(store: Store, judged: list[ReportData | SearchReportData]) -> list[HarnessError]:
+    """Write the reports, which are removed from `judged`, and the scoreboard; returns why some could not be written."""
+    from harness.errors import HarnessError
+    from harness.reporting.pages import SearchReportData, scoreboard, write
+
+    errors: list[HarnessError] = []
+    rows: list[scoreboard.PlanRow | scoreboard.SearchRow] = []
+    written: set[Path] = set()
+    while judged:
+        report = judged.pop(0)  # the frames of large plans are not kept
+        try:
+            if report.folder not in written:
+                write(report)
+                written |= {report.folder}
+            rows += scoreboard.rows_of(report)
+        except HarnessError as error:
+            errors.append(error)  # the other reports are written
+            continue
+        if isinstance(report, SearchReportData) and report.final is not None:
+            written |= {report.final.folder}
+    scoreboard.write(store, rows)
+    return errors
 
 
 def _check(require: Requirement, named: Sequence[Plan | Study]) -> None:
@@ -138,7 +165,7 @@ def _metrics(asked: Sequence[str], named: Sequence[Plan | Study]) -> tuple[str, 
     return tuple(dict.fromkeys(asked))
 
 
-def _gathered(store: Store, one: Plan | Study, metrics: Sequence[str]) -> ReportData | SearchReportData:
+def _gathered(store: Store, one: Plan | Study, metrics: Sequence[str], loaded: RunTables | None) -> ReportData | SearchReportData:
     """The data of a report. Raises InputError for one of `metrics` that no result of the plan has, with the choices."""
     from harness.common.validation import suggestion
     from harness.experiment.study import Study
@@ -146,7 +173,7 @@ def _gathered(store: Store, one: Plan | Study, metrics: Sequence[str]) -> Report
 
     if isinstance(one, Study):
         return gather_search(store, one)
-    report = gather(store, one)
+    report = gather(store, one, loaded=loaded)
     for name in metrics:
         if name not in report.numbers:
             reason = "has no value yet" if name in report.metrics else "unknown number"

@@ -68,9 +68,11 @@ def reread(
     record(report)
     rest = len(found) - len(read)
     exit_code = EXIT_RUNS_FAILED if rest else EXIT_OK
-    PlanOutcome(exit_code, (), write(report), plan, report.records).show(results, as_json)
+    PlanOutcome(exit_code, (), report.folder / "index.html", plan, report.records).show(results, as_json)
     if rest:
         shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train them with: harness run {experiment}")
+    with shell.drawing():
+        write(report)
     raise typer.Exit(exit_code)
 
 

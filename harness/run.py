@@ -111,10 +111,9 @@ def run(
         workers=workers,
         share_gpu=share_gpu,
         options=options,
+        show=lambda found: found.requiring(require, results).show(results, as_json),
     )
-    outcome = outcome.requiring(require, results)
-    outcome.show(results, as_json)
-    raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(outcome.requiring(require, results).exit_code)
 
 
 def _tried(experiment: Experiment, path: Path) -> Trial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,10 +50,11 @@ def run_search(
     workers: choices.Workers = 1,
     share_gpu: int = 1,
     options: WorkerOptions | None = None,
+    show: Callable[[SearchOutcome], object] | None = None,
 ) -> SearchOutcome:
     """Run trials in worker processes up to the target, show progress on stderr, confirm the best trials, write the reports.
 
-    `experiment`, `profile`, `name`, `workers`, `share_gpu`: as in `run_experiment`.
+    `experiment`, `profile`, `name`, `workers`, `share_gpu`, `show`: as in `run_experiment`.
     `storage`: see `harness.search.storage.address`. A second call resumes the search; a higher `trials` extends it.
     Signals are handled as by `run_experiment`. Raises HarnessError for bad input, a missing package, a changed search, and an
     unusable storage or results folder.
@@ -62,8 +63,9 @@ def run_search(
     from harness.execution.options import WorkerOptions
     from harness.experiment.load import as_experiment
     from harness.experiment.resources import needed
+    from harness.launch.conclusion import conclude
     from harness.launch.remaining import trials_left
-    from harness.launch.search_supervisor import supervise_search
+    from harness.launch.search_supervisor import storage_in_environment, supervise_search
     from harness.search.reconcile import prepare, resolve_study
     from harness.search.samplers import packages_of
     from harness.search.storage import refuse_other_storage, storage_url
@@ -89,7 +91,9 @@ def run_search(
     if lacking is not None and left:
         raise lacking
     with allocated(needed(study), options.device or study.accelerator, request, left, say) as slots:
-        return supervise_search(store, prepare(store, requested, replan), options, slots, url=url, replan=replan)
+        outcome = supervise_search(store, prepare(store, requested, replan), options, slots, url=url, replan=replan)
+    with storage_in_environment(url):
+        return conclude(store, outcome, show)
 
 
 def sweep(
@@ -164,8 +168,8 @@ def sweep(
         workers=workers,
         share_gpu=share_gpu,
         options=options,
+        show=lambda found: found.show(results, as_json),
     )
-    outcome.show(results, as_json)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.execution.recording import save_plan
 from harness.experiment import Experiment
 from harness.experiment.load import as_experiment
 from harness.experiment.resources import needed
+from harness.launch.conclusion import conclude
 from harness.launch.outcome import PlanOutcome
 from harness.launch.plan_supervisor import supervise_plan
 from harness.launch.remaining import runs_left
@@ -36,12 +37,14 @@ def run_experiment(
     workers: choices.Workers = 1,
     share_gpu: int = 1,
     options: WorkerOptions | None = None,
+    show: Callable[[PlanOutcome], object] | None = None,
 ) -> PlanOutcome:
     """Plan, train the remaining runs in worker processes, show progress on stderr, write the report.
 
     `experiment`: also a path or a mapping with the keys of a file, with `profile` and `name` as in `load_experiment`.
     `loop`: the name of the loop of comparisons that the plan is a member of. `workers`: "auto" fills the machine.
     `share_gpu`: the number of runs that may share a GPU. The GPUs are leased: no other command on this machine takes them.
+    `show` is called with the outcome before the report is written, which takes longer than the verdicts.
     A plan is complete once its claims are decided, even before its last look. A tuned experiment trains its tuning stage first.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 stops the workers after their current step and keeps everything; a second one
     stops at once. Raises HarnessError for bad input, a missing package, a machine that is too small or in use, and an
@@ -64,4 +67,5 @@ def run_experiment(
         raise lacking
     with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
         save_plan(store, plan, replaces)
-        return supervise_plan(store, plan, options, slots, replan)
+        outcome = supervise_plan(store, plan, options, slots, replan)
+    return conclude(store, outcome, show)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from harness.common.choices import Requirement
 from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_NOT_MET, EXIT_OK, EXIT_RUNS_FAILED, StoreError
 from harness.execution import stages
 from harness.execution.consistency import inconsistencies
+from harness.execution.recording import record_looks
 from harness.experiment import plan as plans
 from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
@@ -35,6 +37,9 @@ from harness.tasks.protocol import result_metrics
 from harness.terminal import json_output, shell, summary
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.analysis.statistics import Levels
     from harness.analysis.verdicts import Judgement, Table
 
 LOST = ("failed", "diverged")  # with either the exit code is 1
@@ -47,7 +52,16 @@ class Outcome(ABC):
 
     exit_code: int
     errors: tuple[str, ...]  # what stopped workers before they trained anything
-    report: Path | None  # None: the plan's results only select what is compared
+    report: Path | None  # written by `conclude`; None: the plan's results only select what is compared
+
+    @property
+    @abstractmethod
+    def reports(self) -> tuple[str, ...]:
+        """The names of the plans and searches whose reports are to be written."""
+
+    @abstractmethod
+    def record(self, results: Path) -> None:
+        """Record in the ledger what the results decide. Raises StoreError."""
 
     @abstractmethod
     def tables(self, results: Path) -> list[RenderableType]:
@@ -72,6 +86,59 @@ class Outcome(ABC):
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What a plan's records lead to, each found once. Raises StoreError for files that cannot be read, except as noted."""
+
+    store: Store
+    plan: Plan
+    records: Mapping[str, Record]
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """The verdicts."""
+        return judgement(self.plan, self._runs, self._levels, CaseFiles(self.store))
+
+    @cached_property
+    def table(self) -> Table:
+        """The variants by the first metric."""
+        return table(self.plan, self._runs, levels=self._levels, cases=CaseFiles(self.store))
+
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """What the runs were not trained alike with."""
+        return mixed(self.store, self.plan, self.records)
+
+    @cached_property
+    def inconsistencies(self) -> Sequence[str]:
+        """What does not fit among the files of the plan and its runs; a file that cannot be read is a problem, too."""
+        try:
+            tables = load_tables(self.store, [run.id for run in self.plan.runs])
+        except StoreError as error:
+            return [str(error)]
+        metrics = result_metrics(plans.task_of(self.plan))
+        return inconsistencies(self.store, self.plan, self.records, metrics, tables, {})
+
+    @cached_property
+    def mismatches(self) -> tuple[str, ...]:
+        """What differs from the ledger."""
+        return tuple(plan_mismatch(self.store, self.plan))
+
+    @property
+    def broken(self) -> list[str]:
+        """Sentences about files that contradict each other or the ledger."""
+        found = phrases.not_consistent(self.inconsistencies), phrases.ledger_differs(self.mismatches)
+        return [text for text in found if text]
+
+    @cached_property
+    def _runs(self) -> pd.DataFrame:
+        return runs_frame(self.plan, self.records)
+
+    @cached_property
+    def _levels(self) -> Levels | None:
+        return levels_for(self.store, self.plan)
+
+
+@dataclass(frozen=True)
 class PlanOutcome(Outcome):
     """The result of the last plan that was trained, with its runs' records.
 
@@ -83,6 +150,24 @@ class PlanOutcome(Outcome):
     before: Mapping[str, Record] = field(default_factory=dict)
     required: Answer | None = None
     not_met: str = ""  # which claim is what, if the verdicts do not meet it
+    _found: dict[Path, Findings] = field(default_factory=dict, repr=False, compare=False)  # by results folder; `replace` keeps it
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """See `Outcome`."""
+        return () if self.report is None else (self.plan.name,)
+
+    def record(self, results: Path) -> None:
+        """See `Outcome`: the look that the results have reached."""
+        if self.report is not None:
+            found = self.findings(results)
+            record_looks(found.store, self.plan, self.records, found.judgement)
+
+    def findings(self, results: Path) -> Findings:
+        """What its records lead to."""
+        if results not in self._found:
+            self._found[results] = Findings(Store.open(results, create=False), self.plan, self.records)
+        return self._found[results]
 
     def requiring(self, requirement: Requirement | None, results: Path) -> PlanOutcome:
         """With the exit code of `--require`: unmet, a complete plan gets EXIT_NOT_MET; what failed or stopped keeps its code.
@@ -94,8 +179,8 @@ class PlanOutcome(Outcome):
         if self.plan.selection is not None:  # nothing was compared
             found, not_met = Answer(requirement, ()), phrases.unmet(Answer(requirement, ()), ())
         else:
-            judged, _ = _judged(self, results)
-            broken = _broken(self, results)
+            findings = self.findings(results)
+            judged, broken = findings.judgement, findings.broken
             found = required.answer(judged, requirement, consistent=not broken)
             not_met = "\n".join([*broken, phrases.unmet(found, judged.verdicts)])
         code = self.exit_code
@@ -108,31 +193,33 @@ class PlanOutcome(Outcome):
         plan, records = self.plan, self.records
         if not finished(records) or plan.selection is not None:
             return []
-        judged, table = _judged(self, results)
-        metrics = result_metrics(plans.task_of(plan))
-        store = Store.open(results, create=False)
-        broken = _broken(self, results)
-        differing = mixed(store, plan, records)
-        found = summary.plan_results(
-            plan, records, table, judged, metrics, report=str(self.report), broken=broken, mixed=differing
+        found, metrics = self.findings(results), result_metrics(plans.task_of(plan))
+        screen = summary.plan_results(
+            plan,
+            records,
+            found.table,
+            found.judgement,
+            metrics,
+            report=str(self.report),
+            broken=found.broken,
+            mixed=found.mixed,
         )
-        return [Text(), found]
+        return [Text(), screen]
 
     def document(self, results: Path) -> dict[str, Any]:
         """For --json; of a plan that only selects: its runs' states and the selection."""
         plan, records = self.plan, self.records
         if plan.selection is not None:
             return json_output.choosing(plan, records)
-        judged, table = _judged(self, results)
-        store = Store.open(results, create=False)
-        broken = (*_inconsistencies(self, results), *plan_mismatch(store, plan))
-        metrics = result_metrics(plans.task_of(plan))
+        found = self.findings(results)
+        store, metrics = found.store, result_metrics(plans.task_of(plan))
+        broken = (*found.inconsistencies, *found.mismatches)
         steps = store.records(known_steps(plan))
         document = json_output.summary(
             plan,
             records,
-            table,
-            judged,
+            found.table,
+            found.judgement,
             metrics,
             str(self.report),
             broken,
@@ -206,26 +293,3 @@ def _nothing_to_compare(plan: Plan, records: Mapping[str, Record], results: Path
     if plan.confirms:
         return ["the winner is the base itself: nothing to compare"]
     return [f"{plan.name}: at their selected settings two variants are the same: nothing to compare"]
-
-
-def _judged(outcome: PlanOutcome, results: Path) -> tuple[Judgement, Table]:
-    plan, runs = outcome.plan, runs_frame(outcome.plan, outcome.records)
-    store = Store.open(results, create=False)
-    levels, cases = levels_for(store, plan), CaseFiles(store)
-    return judgement(plan, runs, levels, cases), table(plan, runs, levels=levels, cases=cases)
-
-
-def _broken(outcome: PlanOutcome, results: Path) -> list[str]:
-    """Sentences about files that contradict each other or the ledger."""
-    found = _inconsistencies(outcome, results), plan_mismatch(Store.open(results, create=False), outcome.plan)
-    return [text for text in (phrases.not_consistent(found[0]), phrases.ledger_differs(found[1])) if text]
-
-
-def _inconsistencies(outcome: PlanOutcome, results: Path) -> Sequence[str]:
-    """What does not fit among the files of the plan and its runs; a file that cannot be read is a problem, too."""
-    store, plan = Store.open(results, create=False), outcome.plan
-    try:
-        tables = load_tables(store, [run.id for run in plan.runs])
-    except StoreError as error:
-        return [str(error)]
-    return inconsistencies(store, plan, outcome.records, result_metrics(plans.task_of(plan)), tables, {})

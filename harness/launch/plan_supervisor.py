@@ -22,7 +22,6 @@ from harness.experiment.steps import known_steps
 from harness.launch.outcome import PlanOutcome, exit_code, finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
-from harness.reporting.pages import write_report
 from harness.store.cases import CaseFiles
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch
@@ -44,6 +43,7 @@ READ_AT_ONCE = 2  # running runs, twice a second
 def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], replan: bool = False) -> PlanOutcome:
     """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to; a worker a slot.
 
+    Its report is written by `conclude`.
     `options.stop_after` counts from now. With `replan` the plans that follow replace stored ones. Signals and errors: see
     `supervise`.
     """
@@ -83,7 +83,7 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     states = {records[run.id].state for run in schedule.requested(records) if run.variant in wanted}
     left = not states <= {"completed", "diverged", "failed"}
     code = exit_code(pool.exit_code, left=left, failed=bool({"failed", "diverged"} & states))
-    report = write_report(plan.name, store.paths.root) if work.has_report else None
+    report = store.paths.report(plan.name) / "index.html" if work.has_report else None
     return PlanOutcome(code, pool.errors(), report, plan, records, before), pool.asked_to_stop
 
 

@@ -34,6 +34,16 @@ class SearchOutcome(Outcome):
     trials: Sequence[Trial]
     confirmation: PlanOutcome | None = None  # of the last plan that was trained; None: not started, or not requested
 
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """See `Outcome`: the search's, and before it that of its comparison, to which it links."""
+        return (*(self.confirmation.reports if self.confirmation is not None else ()), self.study.name)
+
+    def record(self, results: Path) -> None:
+        """See `Outcome`."""
+        if self.confirmation is not None:
+            self.confirmation.record(results)
+
     def tables(self, results: Path) -> list[RenderableType]:
         """The best trials and their confirmation."""
         study, trials, confirmation = self.study, self.trials, self.confirmation

@@ -19,7 +19,6 @@ from harness.launch.plan_supervisor import options_of_next_stage, supervise_plan
 from harness.launch.search_outcome import SearchOutcome
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, study_target
-from harness.reporting.pages import write_report
 from harness.search.broker import TrialBroker
 from harness.search.confirmation_plans import begin_confirmation
 from harness.search.nothing_found import is_fruitless
@@ -39,9 +38,10 @@ def supervise_search(
 ) -> SearchOutcome:
     """Train the trials of `study`, which is saved already, up to its target, then the confirmation of the best; a worker a slot.
 
+    Its reports are written by `conclude`.
     `url`: see `harness.search.storage.storage_url`. Signals and errors: see `supervise`.
     """
-    with _in_environment(url):
+    with storage_in_environment(url):
         start, watch = time.monotonic(), Watch(Timing(), Holder.here())
         with closing(TrialBroker(store.paths.study(study.name), study, url, watch)) as broker:
             broker.prepare(watch)
@@ -55,7 +55,7 @@ def supervise_search(
             if confirmation is not None:
                 code = max(outcome.exit_code, confirmation.exit_code, key=SEVERITY.index)
                 outcome = replace(outcome, exit_code=code, errors=confirmation.errors, confirmation=confirmation)
-        return replace(outcome, report=write_report(study.name, store.paths.root))
+        return replace(outcome, report=store.paths.report(study.name) / "index.html")
 
 
 def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot]) -> SearchOutcome:
@@ -91,7 +91,7 @@ def _confirm(
 
 
 @contextmanager
-def _in_environment(url: str | None) -> Iterator[None]:
+def storage_in_environment(url: str | None) -> Iterator[None]:
     """Pass the storage URL to this process and its children in the environment.
 
     It may contain a password, and other users can read command lines and files, but not the environment.

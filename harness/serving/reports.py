@@ -23,7 +23,7 @@ from harness.serving import files
 from harness.serving.files import FileContent
 from harness.serving.requests import Refused
 from harness.store.atomic import make_folder, write_text
-from harness.store.paths import Paths
+from harness.store.paths import Paths, safe_name
 from harness.store.records import Store
 
 LOOKED_AT_S = 60.0  # a page counts as looked at for so long after its last request
@@ -42,6 +42,10 @@ class ServedPaths(Paths):
     def reports(self) -> Path:
         """One folder per report."""
         return self.served / "reports"
+
+    def figures(self, name: str) -> Path:
+        """What the server's own figures were drawn from."""
+        return self.served / "figures" / f"{safe_name(name)}.json"
 
 
 @dataclass

@@ -161,6 +161,10 @@ class Paths:
         """The finished runs as tables."""
         return self.cache / "frames" / "ended.arrow"
 
+    def figures(self, name: str) -> Path:
+        """What the figures of a report were drawn from; see `harness.reporting.pages.drawn_figures`."""
+        return self.cache / "figures" / f"{safe_name(name)}.json"
+
     def notices(self, name: str) -> Path:
         """What workers of the plan `name` do, as hints for each other; see `harness.store.notices`."""
         return self.cache / "notices" / f"{safe_name(name)}.log"

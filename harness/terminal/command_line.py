@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -135,10 +134,14 @@ def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
         say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        _drop_output()  # the reader has closed the pipe (`harness status | head`)
+        from harness.terminal.pipe import drop_output
+
+        drop_output()  # the reader has closed the pipe (`harness status | head`)
         return EXIT_OK
     except OSError as error:
-        _drop_output()
+        from harness.terminal.pipe import drop_output
+
+        drop_output()
         say(str(explained(error) or f"{name}: {error}"))
         return EXIT_BAD_INPUT
     except SystemExit as end:
@@ -171,8 +174,3 @@ def explain(error: TyperException) -> str:
         return f"{complaint.partition(' (')[0]}; did you mean {close[0]}?"
     context: typer.Context | None = getattr(error, "ctx", None)
     return f"{complaint}; see: {context.command_path} --help" if context is not None else complaint
-
-
-def _drop_output() -> None:
-    """Discard buffered output: writing it at exit would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Interrupted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,6 +42,27 @@ def show(*renderables: RenderableType) -> None:
 def say(message: str) -> None:
     """Print a message to stderr, unwrapped, so that paths can be copied."""
     print(message, file=sys.stderr)
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Inside, figures are drawn after the results were printed, which are visible at once, also to the reader of a pipe.
+
+    A terminal shows what is being done; logs have no such line. Raises Interrupted at Ctrl-C: every file is whole.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from harness.terminal.pipe import drop_output
+
+        drop_output()
+    try:
+        with console(sys.stderr).status("drawing the figures", refresh_per_second=4) if sys.stderr.isatty() else nullcontext():
+            yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "interrupted while drawing the figures; the results are complete: harness report draws the rest"
+        ) from error
 
 
 def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:

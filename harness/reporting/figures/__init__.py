@@ -3,6 +3,7 @@
 from harness.reporting.figures.choice import design, main_figure
 from harness.reporting.figures.cost import cost, sizes
 from harness.reporting.figures.curves import curves
+from harness.reporting.figures.digest import InputDigests
 from harness.reporting.figures.dose import dose
 from harness.reporting.figures.facets import facets
 from harness.reporting.figures.forest import forest
@@ -23,6 +24,7 @@ from harness.reporting.figures.tuning import Setting, TuningCurves, tuning
 
 __all__ = [
     "ConfirmationResults",
+    "InputDigests",
     "SearchSubject",
     "SeedValues",
     "Setting",

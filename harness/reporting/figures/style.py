@@ -36,6 +36,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "grid.color": "#E5E5E5",
+    "grid.linestyle": "-",
     "grid.linewidth": 0.8,
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
@@ -44,6 +45,12 @@ STYLE: dict[Any, Any] = {
     "text.color": "#222222",
     "xtick.color": "#444444",
     "ytick.color": "#444444",
+    # Gridlines show where the ticks are.
+    "xtick.bottom": False,
+    "ytick.left": False,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "white",
+    "patch.force_edgecolor": True,
     # TrueType in PDF, text as outlines in SVG: the figure looks the same without the font.
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -76,9 +83,10 @@ def line_styles(variants: Sequence[str]) -> dict[str, LineStyle]:
 def drawing() -> Iterator[None]:
     """Draw in the harness's style inside this block; a notebook's settings stay unchanged."""
     import matplotlib as mpl
-    import seaborn as sns
 
-    with mpl.rc_context(), sns.axes_style("whitegrid"), mpl.rc_context(STYLE), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()  # a user's matplotlibrc would decide what STYLE does not
+        mpl.rcParams.update(STYLE)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box; the name is in the tables too
         # A panel without any room is no figure: what saves it says so.
         warnings.filterwarnings("error", "constrained_layout not applied")
@@ -94,7 +102,7 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     engine, dpi = figure.get_layout_engine(), figure.dpi
     figure.dpi = PIXELS_PER_INCH  # text is slightly wider on a coarser grid
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # "none" would be an engine, for which each file is laid out once more
     for axis in figure.axes:
         axis.set_position(tuple(round(float(bound), 4) for bound in axis.get_position().bounds))  # type: ignore[arg-type]
     try:

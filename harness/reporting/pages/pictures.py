@@ -15,6 +15,7 @@ from harness.errors import DataError, HarnessError, PackageError
 from harness.experiment.plan import Plan, task_of
 from harness.reporting import figures, phrases
 from harness.reporting.pages.alt_text import INTERVALS, alt_text
+from harness.reporting.pages.drawn_figures import DrawnFigures
 from harness.reporting.pages.report_data import ReportData, measured
 from harness.reporting.pages.tuning import Tuning
 from harness.tasks.protocol import Metric, Task, parse_config
@@ -52,19 +53,29 @@ Drawing = tuple[Picture, "Callable[[], Figure]"]
 UNDRAWN = "This figure cannot be drawn"
 
 
-def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
-    """Draw the figures into a report's folder; one that cannot be drawn becomes a text with the reason. Raises StoreError."""
-    try:
-        optional_packages.require(optional_packages.FIGURES, "figures")
-        for name in optional_packages.FIGURES:
-            optional_packages.load(name)
-    except PackageError as error:
-        reason = why_undrawn(error)
-        return [replace(picture, alt=reason, caption=reason, drawn=False) for picture, _ in drawings]
-    pictures, folder = [], report_folder / FOLDER
+def save(drawings: Iterable[Drawing], report_folder: Path, record: Path | None = None) -> list[Picture]:
+    """Draw the figures into a report's folder; one that cannot be drawn becomes a text with the reason. Raises StoreError.
+
+    `record`: a file that remembers what they were drawn from, so that those whose input has not changed are not drawn again.
+    """
+    missing = optional_packages.lacking(optional_packages.FIGURES, "figures")
+    if missing is not None:
+        return _without(drawings, missing)
+    pictures: list[Picture] = []
+    drawings, folder, digests = iter(drawings), report_folder / FOLDER, figures.InputDigests()
+    drawn = DrawnFigures(folder, record)
     for picture, draw_it in drawings:
+        digest = digests.of(draw_it) if record is not None else None
+        if drawn.is_current(picture.name, digest):
+            pictures.append(picture)
+            continue
         try:
-            figures.save(draw_it(), folder, picture.name)
+            for name in optional_packages.FIGURES:
+                optional_packages.load(name)
+        except PackageError as error:
+            return [*pictures, *_without([(picture, draw_it), *drawings], error)]
+        try:
+            drawn.add(picture.name, digest, figures.save(draw_it(), folder, picture.name))
             pictures.append(picture)
         except HarnessError:
             raise
@@ -72,7 +83,14 @@ def save(drawings: Iterable[Drawing], report_folder: Path) -> list[Picture]:
             reason = why_undrawn(error)
             figures.save(figures.text_figure(reason), folder, picture.name)
             pictures.append(replace(picture, alt=reason, caption=reason))
+    drawn.save()
     return pictures
+
+
+def _without(drawings: Iterable[Drawing], missing: PackageError) -> list[Picture]:
+    """The pictures with the reason why there are none."""
+    reason = why_undrawn(missing)
+    return [replace(picture, alt=reason, caption=reason, drawn=False) for picture, _ in drawings]
 
 
 def why_undrawn(error: Exception) -> str:

@@ -197,7 +197,7 @@ def pages(
             search_rows.append(given_searches.get(study.name) or search_row(gather_search(store, study)))
         except HarnessError as error:
             errors.append(error)
-    loaded = _tables(store, [plan for plan in plans if plan.name not in given])
+    loaded = tables(store, [plan for plan in plans if plan.name not in given])
     for plan in plans:
         try:
             rows.append(given.get(plan.name) or plan_row(gather(store, plan, predictions=False, loaded=loaded)))
@@ -208,7 +208,7 @@ def pages(
     return render(rows, texts, linked([*plans, *studies]), search_rows), comparison
 
 
-def _tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:
+def tables(store: Store, plans: Iterable[Plan]) -> RunTables | None:
     """The tables of all their runs, so that the cache is read once; None if one is damaged: then they are loaded plan by plan."""
     try:
         return load_tables(store, list(dict.fromkeys(run.id for plan in plans for run in plan.runs)))

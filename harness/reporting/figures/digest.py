@@ -1,0 +1,106 @@
+"""What draws a figure, with its arguments -> a digest of all that decides the picture.
+
+Equal digests mean equal pictures: the digest covers the arguments down to the last digit, the code of the harness, and the
+versions of the packages that draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
+from importlib import metadata
+from inspect import isfunction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("matplotlib", "numpy", "pandas", "pillow", "kiwisolver")  # what the bytes of a figure depend on
+PLAIN = (str, int, float, bool, bytes, type(None))
+
+
+class UnknownValueError(TypeError):
+    """A value of which it is not known what decides how it is drawn."""
+
+
+class InputDigests:
+    """Digests of drawings. Frames and plans that several of them share are read once; they must not change meanwhile."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, str]] = {}  # id -> the value, which so keeps its id, and its digest
+
+    def of(self, draw: Callable[..., Any]) -> str | None:
+        """The digest; None if something decides the picture that cannot be compared, so that it has to be drawn."""
+        try:
+            return _sha256([*environment(), *self._parts(draw)])
+        except UnknownValueError:
+            return None
+
+    def _parts(self, value: Any) -> list[str]:
+        """The value as strings, which differ for different values. Raises UnknownValueError."""
+        if isinstance(value, PLAIN):
+            return [f"{type(value).__name__} {value!r}"]
+        if isinstance(value, partial):
+            return [f"call {len(value.args)}", *self._parts(value.func), *self._each(value.args), *self._parts(value.keywords)]
+        if isfunction(value) and value.__closure__ is None and value.__module__.startswith("harness."):
+            return [f"function {value.__module__}.{value.__qualname__}"]
+        if isinstance(value, Mapping):
+            return [f"mapping {len(value)}", *self._each(value), *self._each(value.values())]
+        if isinstance(value, tuple | list):
+            return [f"{type(value).__qualname__} {len(value)}", *self._each(value)]
+        if is_dataclass(value) and not isinstance(value, type):
+            own = (getattr(value, field.name) for field in fields(value))
+            return [f"dataclass {type(value).__qualname__}", *self._each(own)]
+        return [self._large(value)]
+
+    def _each(self, values: Any) -> list[str]:
+        return [part for value in values for part in self._parts(value)]
+
+    def _large(self, value: Any) -> str:
+        if id(value) not in self._known:
+            self._known[id(value)] = (value, _digest_of_large(value))
+        return self._known[id(value)][1]
+
+
+def _digest_of_large(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        # As Python values: JSON has one word for what is missing, infinite and not a number.
+        return _sha256([type(value).__qualname__, repr(value.model_dump())])
+    if type(value).__name__ == "DataFrame":
+        return _frame_digest(value)
+    raise UnknownValueError(type(value).__qualname__)
+
+
+def _frame_digest(frame: pd.DataFrame) -> str:
+    from pandas.util import hash_pandas_object
+
+    head = [repr([(str(name), str(kind)) for name, kind in frame.dtypes.items()])]
+    return _sha256(head, hash_pandas_object(frame).to_numpy().tobytes())
+
+
+@cache
+def environment() -> tuple[str, ...]:
+    """The code of the harness and the versions of the packages that draw. Raises PackageNotFoundError."""
+    return (code_digest(), *(f"{name} {metadata.version(name)}" for name in PACKAGES))
+
+
+@cache
+def code_digest() -> str:
+    """Of every Python file of the harness: labels, numbers and colours come from many of its parts."""
+    package = Path(__file__).parents[2]
+    files = sorted(path for path in package.rglob("*.py"))
+    return _sha256([str(path.relative_to(package)) for path in files], *(path.read_bytes() for path in files))
+
+
+def _sha256(texts: Sequence[str], *data: bytes) -> str:
+    """Of the texts and data with their lengths."""
+    found = hashlib.sha256()
+    for part in (*(text.encode(errors="surrogatepass") for text in texts), *data):
+        found.update(b"%d:" % len(part))
+        found.update(part)
+    return found.hexdigest()

@@ -1,0 +1,71 @@
+"""A report's figures on disk -> those that need not be drawn again.
+
+A figure is kept if everything that decides it is what it was when it was drawn, and its files are those that were written then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import StoreError
+from harness.store.atomic import make_folder, read_bytes, read_json, write_json
+
+
+class _Drawn(BaseModel):
+    """One figure: the digest of its input (`figures.InputDigests`), and of its files by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    input: str
+    files: dict[str, str]
+
+
+class _Record(BaseModel):
+    """A report's figures by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    figures: dict[str, _Drawn]
+
+
+class DrawnFigures:
+    """The figures of one report in `folder`, as the file `record` knows them; without one, none is known."""
+
+    def __init__(self, folder: Path, record: Path | None) -> None:
+        self._folder, self._path = folder, record
+        self._before: dict[str, _Drawn] = {}
+        self._now: dict[str, _Drawn] = {}
+        if record is not None:
+            with suppress(FileNotFoundError, StoreError):  # a cache: without it, everything is drawn
+                self._before = read_json(record, _Record).figures
+
+    def is_current(self, name: str, digest: str | None) -> bool:
+        """Whether the figure `name` of an input with this digest is there. None: of an input that cannot be compared."""
+        known = self._before.get(name)
+        if digest is None or known is None or known.input != digest or self._digests(known.files) != known.files:
+            return False
+        self._now[name] = known
+        return True
+
+    def add(self, name: str, digest: str | None, files: Iterable[Path]) -> None:
+        """The figure has been drawn into `files`."""
+        if digest is not None and self._path is not None:
+            self._now[name] = _Drawn(input=digest, files=self._digests([path.name for path in files]))
+
+    def save(self) -> None:
+        """Write the record, if it has changed; where it cannot be, everything is drawn again next time."""
+        if self._path is not None and self._now != self._before:
+            with suppress(StoreError):
+                make_folder(self._path.parent)
+                write_json(self._path, _Record(figures=self._now))
+
+    def _digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Name -> SHA-256 of the files that there are."""
+        found = {}
+        for name in names:
+            with suppress(OSError, StoreError):
+                found[name] = hashlib.sha256(read_bytes(self._folder / name)).hexdigest()
+        return found
