@@ -88,6 +88,10 @@ class Schedule:
         final = blocked or judged.finished or judged.horizon == self._seeds
         return Limit(judged.horizons, final=final, blocked=blocked)
 
+    def first_look(self) -> tuple[PlannedRun, ...]:
+        """The runs that are requested before anything has finished."""
+        return runs_within(self.plan, self.first)
+
     def requested(self, records: Records) -> tuple[PlannedRun, ...]:
         """See the function `requested`."""
         return runs_within(self.plan, self.limit(records).horizons)

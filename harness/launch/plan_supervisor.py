@@ -105,7 +105,7 @@ class PlanRuns:
         """See `Work`. Running runs are read in turns, a few each time, for their epochs."""
         self._view.refresh()
         records = self._view.settle()
-        running = [run_id for run_id in self._ids if records[run_id].state == "running"]
+        running = sorted(records.running)
         for _ in running[:READ_AT_ONCE]:
             self._turn += 1
             self._view.read(running[self._turn % len(running)])

@@ -21,6 +21,10 @@ from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
 POLL_S = 0.5
+UPDATE_SHARE = (
+    0.05  # largest share of the time that goes into reading and showing states: of large plans, less often than `POLL_S`
+)
+LONGEST_UPDATE_S = 10.0  # between two updates, however long one takes
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 State = TypeVar("State")
@@ -34,7 +38,7 @@ class Work(Protocol[State]):
     has_report: bool
 
     def read(self) -> State:
-        """The records of all runs, or all trials, as far as is known; called twice a second. Raises StoreError."""
+        """The records of all runs, or all trials, as far as is known; called at most twice a second. Raises StoreError."""
 
     def read_whole(self) -> State:
         """The same as it is on disk. Raises StoreError."""
@@ -64,6 +68,7 @@ def supervise(
         state = work.read()
         view.update(state)
         report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
+        due = 0.0  # when the states are read next, on the monotonic clock
         while True:
             alive = pool.poll()
             if not pool.asked_to_stop and work.needs_workers(state, pool):
@@ -73,10 +78,13 @@ def supervise(
             time.sleep(POLL_S)
             if pool.asked_to_stop:
                 view.stopping()
+            if (began := time.monotonic()) < due:
+                continue
             try:
                 with patience.waiting_up_to(0.0):  # the children must still be looked after
                     state = work.read()
                     view.update(state)
+                    due = time.monotonic() + min(LONGEST_UPDATE_S, (time.monotonic() - began) * (1 / UPDATE_SHARE - 1))
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
             except StoreError:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress, starmap
+from operator import is_not
 from statistics import fmean
 
 from rich.console import Console, RenderableType
@@ -81,6 +83,8 @@ class PlanRows:
         self.limit: Limit | None = None  # None: before the first update
         self.requested: Sequence[PlannedRun] = plan.runs  # up to the current look
         self._by_variant = by_variant(plan.runs)
+        self._ids: Sequence[str] = ()  # of the requested runs
+        self._done = 0  # how many of them have finished
         self._possible: Sequence[PlannedRun] = plan.runs  # those that may be requested, and those that are
         self.address = address(paths, plan.family if plan.selection else plan.name)
         self.steps = StepProgress(plan, paths)
@@ -103,18 +107,25 @@ class PlanRows:
     def update(self, state: Records) -> list[Event]:
         """A line for each finished run, and one when training continues to the next look."""
         first, before, self.records = self.limit is None, self.records, state
-        self.limit = self.schedule.limit(state)
-        requested_before, self.requested = self.requested, runs_within(self.plan, self.limit.horizons)
-        self._by_variant, self._possible = by_variant(self.requested), self._may_follow(self.limit)
-        finished = sum((state if first else before)[run.id].finished for run in self.requested)
-        steps = self.steps.update({run.id for run in self.requested if not state[run.id].finished})
+        limit, requested_before = self.schedule.limit(state), self.requested
+        if limit != self.limit:
+            self.limit, self.requested = limit, runs_within(self.plan, limit.horizons)
+            self._by_variant, self._possible = by_variant(self.requested), self._may_follow(limit)
+            self._ids = [run.id for run in self.requested]
+            self._done = sum((state if first else before)[run_id].finished for run_id in self._ids)
+        has_steps = bool(self.steps.steps)
+        steps = self.steps.update({run_id for run_id in self._ids if not state[run_id].finished} if has_steps else ())
         if first:
-            return [Event([styled(f"{finished} of {len(self.requested)} done already")])] if finished else []
-        events = steps
-        for run in self.requested:
-            if not before[run.id].finished and state[run.id].finished:
-                finished += 1
-                events.append(self._finished(finished, run, state[run.id]))
+            return [Event([styled(f"{self._done} of {len(self.requested)} done already")])] if self._done else []
+        events, reopened = steps, 0
+        records = zip(map(before.__getitem__, self._ids), map(state.__getitem__, self._ids), strict=True)
+        for run in compress(self.requested, starmap(is_not, records)):
+            if state[run.id].finished and not before[run.id].finished:
+                self._done += 1
+                events.append(self._finished(self._done, run, state[run.id]))
+            elif before[run.id].finished and not state[run.id].finished:
+                reopened += 1
+        self._done -= reopened
         if len(self.requested) > len(requested_before):
             seeds, more = (len({run.seed for run in runs}) for runs in (requested_before, self.requested))
             events.append(Event([styled(f"a claim is still open at {seeds} seeds: continuing to {more}{self._without(more)}")]))

@@ -255,8 +255,8 @@ class Values:
         if "id" not in self.runs:
             return None
         chosen = self._used(matched, n)
-        ended = chosen["ended"] if "ended" in chosen else [None] * len(chosen)
-        rows = zip(chosen["id"], chosen["variant"], chosen["state"], ended, strict=True)
+        ended = chosen["ended"].tolist() if "ended" in chosen else [None] * len(chosen)
+        rows = zip(*(chosen[name].tolist() for name in ("id", "variant", "state")), ended, strict=True)
         return [
             UsedRun(str(run_id), str(variant), state in FINISHED, end if isinstance(end, str) else None)
             for run_id, variant, state, end in rows
