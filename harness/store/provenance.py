@@ -250,13 +250,18 @@ def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]
 
     Without one, or if git ignores `package` (such as an installed one): None, and the files of `package`. Sorted, resolved.
     """
-    top = _git(package, "rev-parse", "--show-toplevel")
-    names = _git(Path(top), "ls-files", "-z", "-co", "--exclude-standard", "--", pattern) if top else None
-    own = sorted(path for path in package.resolve().rglob(pattern) if path.is_file() and "__pycache__" not in path.parts)
-    files = sorted({Path(top or "").resolve() / name for name in (names or "").split("\0") if name})
-    if not top or not set(own) & set(files):
-        return None, own
-    return Path(top).resolve(), files
+    own = package.resolve()
+    if top := _git(package, "rev-parse", "--show-toplevel"):
+        root = Path(top).resolve()
+        names = _git(root, "ls-files", "-z", "-co", "--exclude-standard", "--", pattern) or ""
+        files = sorted({root / name for name in names.split("\0") if name})
+        if any(path.is_relative_to(own) and _is_source(path) for path in files):
+            return root, files
+    return None, sorted(filter(_is_source, own.rglob(pattern)))
+
+
+def _is_source(path: Path) -> bool:
+    return "__pycache__" not in path.parts and path.is_file()
 
 
 def _snapshot_code(folder: Path, marker: SnapshotMarker, module: Path | None) -> Code:
@@ -272,7 +277,10 @@ def _with(files: list[Path], module: Path | None) -> list[Path]:
 def _digest(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        name = path.relative_to(root) if path.is_relative_to(root) else path.name
+        try:
+            name = str(path.relative_to(root))
+        except ValueError:  # beside it
+            name = path.name
         with suppress(OSError):  # a file that this user cannot read is not used by any program started here
             if path.is_file():  # deleted files are still listed
                 digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode(errors="surrogateescape"))

@@ -65,9 +65,9 @@ def answer(worker: socket.socket, woken: int, grace_s: float, start: list[bytes]
     deadline = program.wait(worker, woken, grace_s)
     lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
     killed = program.end_remaining(lingering_s)
-    gone = not program.reap()
-    code = -signal.SIGKILL if program.code is None else program.code  # it waits for a device, and ends by this signal then
-    return f"ended {code} {killed if deadline is None else 0} {int(gone)}\n".encode()
+    none_remains = not program.reap()
+    code = -signal.SIGKILL if program.code is None else program.code  # if it waits for a device, it ends by this signal then
+    return f"ended {code} {killed if deadline is None else 0} {int(none_remains)}\n".encode()
 
 
 class Program:
@@ -123,12 +123,12 @@ class Program:
                     received(worker)
                 watched.remove(worker)
                 deadline = time.monotonic() + grace_s
-                self.signal(signal.SIGTERM)
+                self.signal_group(signal.SIGTERM)
         return deadline
 
-    def signal(self, number: int) -> None:
-        """Signal its process group, which may have ended."""
-        with suppress(ProcessLookupError):
+    def signal_group(self, number: int) -> None:
+        """Signal its process group."""
+        with suppress(ProcessLookupError, PermissionError):  # it has ended, or is of another user
             os.killpg(self.pid, number)
 
     def end_remaining(self, seconds: float) -> int:
@@ -140,7 +140,7 @@ class Program:
         give_up = time.monotonic() + LINGER_S
         while self.reap() and time.monotonic() < give_up:
             if self.code is None:
-                self.signal(signal.SIGKILL)
+                self.signal_group(signal.SIGKILL)
             for pid in children():
                 if pid == self.pid and self.code is None:
                     continue

@@ -56,7 +56,7 @@ class RunningProgram:
         answered(cases, cases.touch, "be written")
         self._cases = SharedFile(cases)
         self._output, writing = os.pipe()
-        self._output_closed = self._answered = self._all_ended = False
+        self._output_closed = self._answered = self._none_remains = False
         own = {"HARNESS_METRICS": str(self._scratch / METRICS), "HARNESS_CASES": str(cases)}
         try:
             start = guards.Start(arguments, directory, {**environment, **own}, self._scratch, grace_s)
@@ -100,10 +100,10 @@ class RunningProgram:
             self._answered = answer is not None
             match (answer or "").split():
                 case ["error", number]:
-                    self._all_ended = True
+                    self._none_remains = True
                     raise TrainingFailed("exit", f"the program could not be started: {os.strerror(int(number))}")
-                case ["ended", code, left_behind, all_ended]:
-                    self._all_ended = all_ended == "1"
+                case ["ended", code, left_behind, none_remains]:
+                    self._none_remains = none_remains == "1"
                     self.exit = Exit(int(code), int(left_behind))
                 case _:
                     raise TrainingFailed("killed", "the guard process of the program was killed, and the program with it")
@@ -128,12 +128,12 @@ class RunningProgram:
             if not self._answered:
                 print("the program could not be ended in time; its guard is killed", file=sys.stderr)
         finally:
-            if not self._all_ended:
+            if not self._none_remains:
                 self._guard.kill()
             if steps and (left := job_steps.running(self._environment)):
                 job_steps.send("KILL", left, self._environment)
             self._release()
-            if self._all_ended:
+            if self._none_remains:
                 self._guard.keep()
 
     def _read_for(self, seconds: float, take: Callable[[bytes, bytes], object]) -> None:

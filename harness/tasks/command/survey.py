@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,8 @@ from harness.tasks.command.interpreter import Start, start_of
 from harness.tasks.environment import Environment, Observed, content, of_facts
 
 LIMIT_S = 30.0  # for the answer of an interpreter
+# Variables that differ between the runs of a worker, and change nothing that is installed: the run, where W&B writes, threads.
+OF_A_RUN = re.compile(r"HARNESS_\w+|WANDB_DIR|(OMP|MKL)_NUM_THREADS|GOMP_SPINCOUNT")
 
 # By words, folder and variables: the answer, and when the folders that it found packages in had last changed.
 _answers: dict[tuple[Any, ...], tuple[Observed, Mapping[str, int]]] = {}
@@ -51,7 +54,7 @@ def _without_python(start: Start) -> Environment:
 
 def _ask(python: tuple[str, ...], directory: Path, variables: Mapping[str, str]) -> Observed:
     """Ask again only if an installation has changed a folder of packages since."""
-    own = tuple(sorted((name, value) for name, value in variables.items() if not name.startswith("HARNESS_")))
+    own = tuple(sorted((name, value) for name, value in variables.items() if not OF_A_RUN.fullmatch(name)))
     key = (python, str(directory), own)
     if key in _answers:
         answer, changed = _answers[key]

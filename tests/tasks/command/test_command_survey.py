@@ -66,8 +66,8 @@ def test_an_interpreter_is_asked_once_and_again_after_an_installation(
         return run(command, **words)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "run", counted)
-    for seed in ("0", "1"):
-        observed([str(first), "train.py"], tmp_path, variables(HARNESS_SEED=seed))
+    observed([str(first), "train.py"], tmp_path, variables(HARNESS_SEED="0", WANDB_DIR="runs/0"))
+    observed([str(first), "train.py"], tmp_path, variables(HARNESS_SEED="1", WANDB_DIR="runs/1", OMP_NUM_THREADS="2"))
     assert len(asked) == 1
     install(tmp_path / "first", "torch", "2.1.0")
     assert observed([str(first), "train.py"], tmp_path, variables()).packages["torch"] == "2.1.0"
