@@ -6,19 +6,21 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from harness.common import patience
 from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
-from harness.reporting.pages.live_report import LiveReport
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 from harness.terminal.live import Progress
 from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
+
+if TYPE_CHECKING:
+    from harness.reporting.pages.live_report import LiveReport
 
 POLL_S = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -63,7 +65,7 @@ def supervise(
     with patient, mirror, _forward_signals(pool), pool, view:
         state = work.read()
         view.update(state)
-        report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
+        finished, report = work.finished(state), None
         while True:
             alive = pool.poll()
             if not pool.asked_to_stop and work.needs_workers(state, pool):
@@ -71,6 +73,8 @@ def supervise(
             elif not alive:
                 break
             time.sleep(POLL_S)
+            if report is None and work.has_report:
+                report = _live_report(store, work, finished)  # now, as the workers have been started
             if pool.asked_to_stop:
                 view.stopping()
             try:
@@ -89,6 +93,12 @@ def supervise(
             with suppress(HarnessError):  # the report meets the same error, and says so
                 work.conclude(state)
     return state, pool
+
+
+def _live_report(store: Store, work: Work[State], finished: int) -> LiveReport:
+    from harness.reporting.pages.live_report import LiveReport
+
+    return LiveReport(work.target.name, store.paths.root, finished, say)
 
 
 @contextmanager
