@@ -40,6 +40,13 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
+def imported(name: str) -> TyperCommand:
+    """The command `name`, from its module."""
+    command = command_line.command(getattr(importlib.import_module(f"harness.{name}"), name))
+    command.short_help = COMMANDS[name]  # what zsh shows beside the name
+    return command
+
+
 class Commands(TyperGroup):
     """The commands in the order of COMMANDS."""
 
@@ -47,13 +54,11 @@ class Commands(TyperGroup):
         """The names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
-        """The command, imported now; None for an unknown name."""
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """The command; None for an unknown name. For completion only its name and help, so that no module is imported."""
         if cmd_name not in COMMANDS:
             return None
-        command = command_line.command(getattr(importlib.import_module(f"harness.{cmd_name}"), cmd_name))
-        command.short_help = COMMANDS[cmd_name]  # what zsh shows beside the name
-        return command
+        return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name]) if ctx.resilient_parsing else imported(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command named by the first argument. Raises InputError for an unknown name."""
@@ -61,7 +66,9 @@ class Commands(TyperGroup):
             from harness.common.validation import suggestion
 
             raise InputError(f"invalid command {args[0]!r}; {suggestion(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
+        if args[0] not in COMMANDS:
+            return super().resolve_command(ctx, args)
+        return args[0], imported(args[0]), args[1:]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """List the commands without importing them."""

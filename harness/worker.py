@@ -37,8 +37,6 @@ from harness.experiment.plan import Plan
 from harness.experiment.resources import needed
 from harness.experiment.study import Study
 from harness.launch.remaining import runs_left, trials_left
-from harness.search.storage import storage_url
-from harness.search.worker import SearchWorker
 from harness.store import atomic
 from harness.store.provenance import now
 from harness.store.records import Store
@@ -170,7 +168,12 @@ def _own_gpus(store: Store, work: Plan | Study, options: WorkerOptions) -> Itera
     if options.with_parent or "SLURM_JOB_ID" in os.environ:
         yield
         return
-    left = trials_left(store, work, storage_url(None), options) if isinstance(work, Study) else runs_left(store, work, options)
+    if isinstance(work, Study):
+        from harness.search.storage import storage_url
+
+        left = trials_left(store, work, storage_url(None), options)
+    else:
+        left = runs_left(store, work, options)
     with allocated(needed(work), options.device or work.accelerator, ONE, left, say) as (slot,):
         os.environ.update(selecting(slot.gpus) if slot.gpus else {})
         yield
@@ -183,6 +186,9 @@ def _work(store: Store, work: Plan | Study | None, options: WorkerOptions, stop:
     while work is not None:
         active: Worker
         if isinstance(work, Study):
+            from harness.search.storage import storage_url
+            from harness.search.worker import SearchWorker
+
             active = SearchWorker(store, work, options, stop, url=storage_url(None))
         else:
             active = PlanWorker(store, work, options, stop)

@@ -117,7 +117,7 @@ def _design(plan: Plan, test: PlannedTest, unit: str, known: Spread | None, clai
 def _most_demanding(designs: Sequence[Power]) -> Power:
     """The design that needs most seeds; with an unknown spread, if it is as large as the smallest margin."""
     margins = [design.margin for design in designs if design.margin is not None]
-    if not margins:
+    if not margins or len(set(designs)) == 1:
         return designs[0]
 
     def demand(design: Power) -> float:

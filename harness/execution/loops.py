@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from harness.analysis.statistics.online import lord_level
 from harness.errors import InputError, Position, Problem
 from harness.experiment.claims import ComparisonClaim, digest, members
 from harness.experiment.plan import Loop, Plan
@@ -33,6 +32,8 @@ def member(store: Store, name: str, alpha: float, plan: Plan, *, record: bool = 
     that is not the loop's, a plan without a claim or whose results only choose, one that was started outside the loop, and one
     that compares with a version that the loop did not keep; StoreError.
     """
+    from harness.analysis.statistics.online import lord_level
+
     _check(name, plan)
     about, references = _sides(plan)
     first = {run.variant: run.id for run in reversed(plan.runs)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.common import choices, optional_packages
 from harness.execution.machine.allocation import Request, allocated
@@ -15,12 +15,14 @@ from harness.experiment import Experiment
 from harness.experiment.load import as_experiment
 from harness.experiment.resources import needed
 from harness.launch.conclusion import conclude
-from harness.launch.outcome import PlanOutcome
 from harness.launch.plan_supervisor import supervise_plan
 from harness.launch.remaining import runs_left
 from harness.store.records import Store
 from harness.tasks.protocol import lacking_packages
 from harness.terminal.shell import say
+
+if TYPE_CHECKING:
+    from harness.launch.outcome import PlanOutcome
 
 
 def run_experiment(

@@ -25,6 +25,7 @@ from harness.experiment import plan as plans
 from harness.experiment.model import MAPPING
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
+from harness.launch.remaining import finished
 from harness.reporting import phrases
 from harness.reporting.pages.report_data import mixed
 from harness.reporting.phrases.nothing_found import NOTHING_CONFIRMED, unconfirmed, unconfirmed_remedies
@@ -267,11 +268,6 @@ def exit_code(workers: int, *, left: bool, failed: bool) -> int:
     if left and (workers == EXIT_INTERRUPTED or not failed):
         return EXIT_INTERRUPTED
     return EXIT_RUNS_FAILED if failed else EXIT_OK
-
-
-def finished(records: Mapping[str, Record]) -> int:
-    """Number of finished runs."""
-    return sum(record.finished for record in records.values())
 
 
 def missing_runs(plan: Plan, records: Mapping[str, Record]) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness.analysis.look_levels import levels_for
 from harness.common import patience
@@ -19,7 +20,7 @@ from harness.execution.schedule import Schedule, has_interim_looks, judge_record
 from harness.execution.stages import choices, current_next_plan, next_plan, save_resolved_plan
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.steps import known_steps
-from harness.launch.outcome import PlanOutcome, exit_code, finished
+from harness.launch.remaining import finished
 from harness.launch.supervise import supervise
 from harness.launch.worker_pool import Workers, plan_target
 from harness.store.cases import CaseFiles
@@ -28,11 +29,13 @@ from harness.store.lease import Timing, Watch
 from harness.store.notices import Notices
 from harness.store.records import Record, Store
 from harness.tasks.protocol import result_metrics
-from harness.terminal.choices import chosen
 from harness.terminal.live_plan import progress
 from harness.terminal.shell import console
 from harness.terminal.time_basis import earlier
 from harness.tracking.login import choose, home_folder
+
+if TYPE_CHECKING:
+    from harness.launch.outcome import PlanOutcome
 
 Records = Mapping[str, Record]
 
@@ -51,6 +54,8 @@ def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     while True:
         outcome, stopped = _supervise_one(store, plan, stage_options, slots)
         if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # shown before hours of training
+            from harness.terminal.choices import chosen
+
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
         if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or next_plan(plan, outcome.records) is None:
             return outcome
@@ -77,6 +82,10 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     view = progress(plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule, earlier=known)
     before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
     records, pool = supervise(store, work, view, options, slots)
+    # Only now: their import takes longer than starting the workers.
+    from harness.launch.outcome import PlanOutcome, exit_code
+    from harness.reporting.pages import write_report
+
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}

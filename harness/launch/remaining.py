@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.analysis.look_levels import levels_for
@@ -9,10 +10,8 @@ from harness.execution.options import WorkerOptions
 from harness.execution.schedule import Schedule
 from harness.experiment.plan import Plan, stage_name
 from harness.experiment.study import Study
-from harness.search.stored_trials import read_trials
-from harness.search.trials import counted
 from harness.store import atomic
-from harness.store.records import Store
+from harness.store.records import Record, Store
 
 
 def runs_left(store: Store, plan: Plan, options: WorkerOptions) -> int:
@@ -26,8 +25,16 @@ def runs_left(store: Store, plan: Plan, options: WorkerOptions) -> int:
     return len(unfinished) if unfinished & requested else 0
 
 
+def finished(records: Mapping[str, Record]) -> int:
+    """Number of finished runs."""
+    return sum(record.finished for record in records.values())
+
+
 def trials_left(store: Store, study: Study, url: str | None, options: WorkerOptions) -> int:
     """Trials without a result, or runs of the confirmation; for a search that is not saved yet, all trials."""
+    from harness.search.stored_trials import read_trials
+    from harness.search.trials import counted
+
     paths = store.paths.study(study.name)
     trials = counted((read_trials(paths, study, url) or []) if atomic.exists(paths.spec) else [])
     left = study.trials - sum(trial.finished for trial in trials)

@@ -6,24 +6,24 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from harness.common import patience
 from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.launch.worker_pool import Target, Workers
-from harness.reporting.pages.live_report import LiveReport
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
 from harness.terminal.live import Progress
 from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
+if TYPE_CHECKING:
+    from harness.reporting.pages.live_report import LiveReport
+
 POLL_S = 0.5
-UPDATE_SHARE = (
-    0.05  # largest share of the time that goes into reading and showing states: of large plans, less often than `POLL_S`
-)
+UPDATE_SHARE = 0.05  # of the time, at most, goes into reading and showing states: of large plans, less often than `POLL_S`
 LONGEST_UPDATE_S = 10.0  # between two updates, however long one takes
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -67,7 +67,7 @@ def supervise(
     with patient, mirror, _forward_signals(pool), pool, view:
         state = work.read()
         view.update(state)
-        report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
+        finished, report = work.finished(state), None
         due = 0.0  # when the states are read next, on the monotonic clock
         while True:
             alive = pool.poll()
@@ -76,6 +76,8 @@ def supervise(
             elif not alive:
                 break
             time.sleep(POLL_S)
+            if report is None and work.has_report:
+                report = _live_report(store, work, finished)  # now, as the workers have been started
             if pool.asked_to_stop:
                 view.stopping()
             if (began := time.monotonic()) < due:
@@ -97,6 +99,12 @@ def supervise(
             with suppress(HarnessError):  # the report meets the same error, and says so
                 work.conclude(state)
     return state, pool
+
+
+def _live_report(store: Store, work: Work[State], finished: int) -> LiveReport:
+    from harness.reporting.pages.live_report import LiveReport
+
+    return LiveReport(work.target.name, store.paths.root, finished, say)
 
 
 @contextmanager

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.common.near_names import meant, near
 from harness.errors import InputError
-from harness.experiment import Experiment, load_experiment
-from harness.experiment.load import UnknownExperimentError
 from harness.experiment.places import find, written
 from harness.experiment.plan import Plan
 from harness.store import atomic
 from harness.store.paths import RUN_ID
 from harness.store.records import Store
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
 
 LIKE_A_RUN = re.compile(r"[0-9A-Za-z]{6,14}")  # a run id, perhaps mistyped
 LISTED = 20
@@ -78,6 +79,8 @@ def find_run(store: Store, start: str, *, damaged: bool = False) -> str:
 
 def named_experiment(target: str, results: Path, **options: Any) -> Experiment:
     """`load_experiment` with `options`; an unknown name also lists near plans and searches in `results`, with their files."""
+    from harness.experiment.load import UnknownExperimentError, load_experiment
+
     try:
         return load_experiment(target, **options)
     except UnknownExperimentError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -15,18 +15,20 @@ from harness.experiment.designs import short_names
 from harness.experiment.plan import Plan, task_of
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.phrases.trials import tuned_edges
 from harness.reporting.tables.model import Column
-from harness.search.confirmation_plans import WINNER, label_of
-from harness.search.trials import Trial
 from harness.store.records import Record
 from harness.tasks.protocol import result_metrics
 from harness.tasks.results import is_usable
 from harness.terminal.tables import Sentence, TerminalTable
 
+if TYPE_CHECKING:
+    from harness.search.trials import Trial
+
 
 def chosen(plan: Plan, found: Sequence[ChosenVariant]) -> RenderableType:
     """One row per variant: the chosen setting, and whether it is at the edge of the range."""
+    from harness.reporting.phrases.trials import tuned_edges
+
     assert plan.selection is not None
     name = plan.selection.metric
     metric = result_metrics(task_of(plan))[name]
@@ -58,6 +60,8 @@ def confirmed(
     study: Study, trials: Sequence[Trial], top: Plan, records: Mapping[str, Record], winner: str | None
 ) -> TerminalTable:
     """A search's best trials: the searched value and the mean on fresh seeds; a star marks the `winner`."""
+    from harness.search.confirmation_plans import label_of
+
     metric = result_metrics(task_of(top))[study.metric]
     searched = {label_of(trial): trial for trial in trials}
     rows = []
@@ -83,4 +87,6 @@ def confirmed(
 
 def winner_of(found: Sequence[ChosenVariant]) -> str | None:
     """The label of the best trial on fresh seeds; None before it is known, and if none has a mean there."""
+    from harness.search.confirmation_plans import WINNER
+
     return next((choice.label for choice in found if choice.variant == WINNER and choice.measured), None)

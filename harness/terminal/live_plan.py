@@ -18,7 +18,7 @@ from harness.execution.schedule import Limit, Schedule, has_interim_looks, runs_
 from harness.execution.time_left import Earlier, TimeLeft, time_left
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
-from harness.reporting.pages.address import address
+from harness.reporting.address import address
 from harness.store.paths import Paths
 from harness.store.records import Record
 from harness.tasks.protocol import Metric

@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.execution.time_left import Basis, Earlier
 from harness.experiment.study import Study
 from harness.reporting import phrases
-from harness.reporting.pages.address import address
+from harness.reporting.address import address
 from harness.reporting.phrases import trials as words
 from harness.search.nothing_found import lost_run
 from harness.search.trials import Trial, counted, ranked, trained_s

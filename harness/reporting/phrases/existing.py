@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite, sqrt
+from typing import TYPE_CHECKING
 
 from harness.analysis.verdicts import Row
-from harness.existing.results import ExistingResults
 from harness.reporting.phrases.labels import shorten
 from harness.reporting.phrases.numbers import difference_unit, listed
+
+if TYPE_CHECKING:
+    from harness.existing.results import ExistingResults
 
 SEEDS = (5, 10, 20)  # for which the least difference that they decide is stated
 POWER = 0.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.reporting.pages.address import address
+from harness.reporting.address import address
 from harness.store.records import Store
 from harness.store.served import announced
 
