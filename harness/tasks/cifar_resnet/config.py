@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from harness.tasks.protocol import Location
+from harness.tasks.protocol import Location, Neutral
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -208,6 +208,9 @@ class TrainingSettings(Block):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on CPU")
     deterministic: bool = Field(False, description="bits equal across restarts on CUDA too; on the CPU they always are")
     evaluate_train_every: Count = Field(10, description="epochs between evaluations on the unaugmented training images")
+    dropout_generator: Annotated[Literal["torch", "pcg64"], Neutral("torch")] = Field(
+        "torch", description="what draws dropout masks on a CPU; pcg64 is faster and draws others; CUDA always uses torch's"
+    )
 
 
 class Config(Block):

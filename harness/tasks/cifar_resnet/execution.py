@@ -18,6 +18,7 @@ from torch import Tensor
 
 from harness.tasks.cifar_resnet import augment
 from harness.tasks.cifar_resnet.model import Masks, Network
+from harness.tasks.cifar_resnet.streams import Generator
 from harness.tasks.protocol import cache_folder
 
 # Multiply-adds of a run's forward passes from which compiling is worth half a minute: 27 epochs of the source's
@@ -77,7 +78,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def restoring(tensors: Sequence[Tensor], generators: Sequence[torch.Generator]) -> Iterator[None]:
+def restoring(tensors: Sequence[Tensor], generators: Sequence[Generator]) -> Iterator[None]:
     """Restore tensors (in place) and states of generators at the end."""
     values, states = [tensor.detach().clone() for tensor in tensors], [generator.get_state() for generator in generators]
     try:

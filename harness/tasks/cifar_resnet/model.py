@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.tasks.cifar_resnet import config
+from harness.tasks.cifar_resnet.streams import Generator, random_words
 
 BOTTLENECK_EXPANSION = 4
 MASK_STEPS = 1 << 16  # dropout compares 16 random bits with its rate
@@ -169,12 +170,12 @@ def build(model: config.Model, classes: int) -> Network:
     return Network(model, classes)
 
 
-def draw_masks(model: config.Model, batch: int, size: int, generator: torch.Generator, dtype: torch.dtype) -> Masks:
+def draw_masks(model: config.Model, batch: int, size: int, generator: Generator, dtype: torch.dtype) -> Masks:
     """Dropout masks for images of `size` pixels: [batch, channels, s, s] for each stage, channels_last; None for rate 0.
 
     Elements are 0 or 1 / (1 - rate), drawn independently, as in `nn.Dropout`. They are drawn outside the network because
-    `nn.Dropout` takes no generator, and from 16 random bits because `bernoulli_` with a generator is seven times as slow on a
-    CPU: rates are met to 1 / 65536. In bf16 the factor is rounded, by at most 0.2 %.
+    `nn.Dropout` takes no generator, and from 16 random bits because `bernoulli_` is seven times as slow on a CPU: rates are met
+    to 1 / 65536. In bf16 the factor is rounded, by at most 0.2 %.
     """
     masks: list[Tensor | None] = []
     for index, (rate, channels) in enumerate(zip(dropout_rates(model), stage_channels(model), strict=True)):
@@ -184,13 +185,12 @@ def draw_masks(model: config.Model, batch: int, size: int, generator: torch.Gene
     return masks
 
 
-def draw_mask(shape: tuple[int, ...], rate: float, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+def draw_mask(shape: tuple[int, ...], rate: float, generator: Generator, dtype: torch.dtype) -> Tensor:
     count = torch.Size(shape).numel()
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=generator.device)
-    bits.random_(-(1 << 63), None, generator=generator)  # all 64 bits, four elements each
+    bits = random_words((count + 3) // 4, generator).view(torch.int16)[:count]  # four elements a word
     threshold = round((1 - rate) * MASK_STEPS) - MASK_STEPS // 2
-    keep = bits.view(torch.int16)[:count] < threshold
-    return keep.to(dtype).mul_(1 / (1 - rate)).view(shape)
+    # torch compares in place, and converts integers, several times as fast as it makes bools and converts them
+    return bits.lt_(threshold).to(dtype).mul_(1 / (1 - rate)).view(shape)
 
 
 def count_parameters(model: config.Model, classes: int) -> int:

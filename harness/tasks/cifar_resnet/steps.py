@@ -15,7 +15,7 @@ from harness.tasks.cifar_resnet import augment, execution, model, optim
 from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.cifar_resnet.data import DataSet
 from harness.tasks.cifar_resnet.execution import Execution
-from harness.tasks.cifar_resnet.streams import stream_seed
+from harness.tasks.cifar_resnet.streams import Generator, Pcg64, stream_seed
 
 MESSAGE_LENGTH = 300  # of an error's text; a compiler's can have pages
 
@@ -36,7 +36,9 @@ class Steps:
         self.autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16)
         self.indices = torch.zeros(settings.training.batch_size, dtype=torch.int64, device=device)  # of the images to train on
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch; adding to it does not synchronize
-        self.augment, self.dropout = torch.Generator(device), torch.Generator(device)
+        self.augment = torch.Generator(device)
+        pcg64 = settings.training.dropout_generator == "pcg64" and device.type == "cpu"
+        self.dropout: Generator = Pcg64() if pcg64 else torch.Generator(device)
         self.forward: execution.Forward
         self.augmentation: execution.Augmentation
         self._do_step: Callable[[], None] | None = None
@@ -99,6 +101,7 @@ class Steps:
                 self.forward, self.augmentation = execution.eager_forward, augment.apply
                 self.how = replace(self.how, compiled=False)
         if self.how.graphed:
+            assert isinstance(self.dropout, torch.Generator)  # graphs are on CUDA
             unused = execution.copy_generator(self.augment), execution.copy_generator(self.dropout)
             try:
                 with self._trial_steps():

@@ -32,11 +32,16 @@ class CifarResnet(Task):
     }
 
     def resolve(self, settings: config.Config, accelerator: Accelerator) -> config.Config:
-        """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU."""
-        if settings.training.precision != "auto":
+        """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU; dropout's generator is torch's on CUDA."""
+        resolved = {}
+        if settings.training.precision == "auto":
+            resolved["precision"] = "bf16" if accelerator == "cuda" else "fp32"
+        if settings.training.dropout_generator != "torch" and accelerator == "cuda":
+            resolved["dropout_generator"] = "torch"
+        if not resolved:
             return settings
         fields = settings.model_dump()
-        fields["training"]["precision"] = "bf16" if accelerator == "cuda" else "fp32"
+        fields["training"] |= resolved
         return config.Config.model_validate(fields)
 
     @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
