@@ -1,12 +1,14 @@
 """Samples per second of the plain loop and of the harness, in turns on one machine, and their ratio.
 
     python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] [--breakdown]
+    python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] --versions NAME [NAME ...]
     python benchmarks/throughput.py --network smoke|paper [--device cpu|cuda] [--images cifar10|FOLDER] --together 2
 
 Same images, network, batch and recipe; each side a process of its own (see sides.py), the harness through the protocol that its
 workers use. A turn is some training steps, then all test images. `--breakdown` times what lies between the two as well: the plain
 loop with one idea more at a time, then the harness's own ways to carry out a step. The images are the shipped miniature's unless
-`--images` names others: `cifar10`, or an image folder. On a GPU it has to, for epochs of 390 steps.
+`--images` names others: `cifar10`, or an image folder. On a GPU it has to, for epochs of 390 steps. `--versions` times the
+harness and those that it names.
 
 `--together N` compares N of the harness's processes at once, each with its share of the processors as workers have it, with one.
 """
@@ -19,7 +21,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -49,6 +51,9 @@ def main() -> None:
     parser.add_argument("--loader-workers", type=int, default=min(4, len(os.sched_getaffinity(0))))
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--breakdown", action="store_true")
+    parser.add_argument(
+        "--versions", nargs="+", default=[], metavar="NAME", help="these alone, besides the harness; see versions.py"
+    )
     parser.add_argument("--together", type=int, help="this many at once, against one")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -56,13 +61,16 @@ def main() -> None:
         config = configured(arguments.network, arguments.device, arguments.images)
         answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
         return
+    known = [name for name, version in VERSIONS.items() if arguments.device in version.devices and name != PLAIN]
+    if unknown := [name for name in arguments.versions if name not in known]:
+        parser.error(f"invalid value for --versions: {unknown[0]!r}; choose from: {', '.join(known)}")
     if arguments.device == "cuda" and not arguments.images:
         parser.error("--device cuda needs --images: the miniature's epochs of 15 steps end before anything can be timed there")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no stopped process remains
     if arguments.together:
         together(arguments)
     else:
-        compare(arguments)
+        compare(arguments, known if arguments.breakdown else [*arguments.versions, HARNESS])
 
 
 def configured(network: str, device: str, images: str | None) -> Config:
@@ -73,12 +81,10 @@ def configured(network: str, device: str, images: str | None) -> Config:
     return Config.model_validate({"data": data, "model": NETWORKS[network], "training": {"precision": precision}})
 
 
-def compare(arguments: argparse.Namespace) -> None:
-    """Measure, print and write."""
+def compare(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    """Measure these versions, print and write."""
     network, device = arguments.network, arguments.device
     config = configured(network, device, arguments.images)
-    names = [name for name, version in VERSIONS.items() if device in version.devices and name != PLAIN]
-    names = names if arguments.breakdown else [HARNESS]
     found = {name: against_plain(name, arguments, config) for name in names}
     ours = found[HARNESS]
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
@@ -105,10 +111,11 @@ def compare(arguments: argparse.Namespace) -> None:
         "copy_bytes_per_second": round(rooftop.bandwidth / 1e9) * 10**9,
         "load_average": round(os.getloadavg()[0], 1),
     }
-    if arguments.breakdown:
+    if len(names) > 1:
         kept = ("ratio", "samples_per_second", "first_step_seconds", "peak_memory_bytes")
         figures["versions"] = {name: {key: numbers[key] for key in kept} for name, numbers in found.items()}
-    write("throughput", figures, f"{network}_{device}", about(device))
+    part = f"{network}_{device}_versions" if arguments.versions else f"{network}_{device}"
+    write("throughput", figures, part, about(device))
     print("\n".join(rows(figures)), file=sys.stderr)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
 from plain_loop import PlainLoop
+from torch import Tensor, nn
 
-from harness.tasks.cifar_resnet import augment, data
+from harness.tasks.cifar_resnet import augment, data, model
 from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.cifar_resnet.data import DataSet
 from harness.tasks.cifar_resnet.execution import Execution
@@ -96,13 +97,61 @@ class Batched(PlainLoop):
         return self._since(started)
 
 
+class Convolutions:
+    """The convolutions of a step on the CPU and nothing else: the limit of every step that uses these kernels.
+
+    Their inputs and gradients are allocated once, in channels_last order; the images need no gradient.
+    """
+
+    def __init__(self, config: Config, kind: torch.dtype) -> None:
+        keep_memory()
+        self.forward: list[Callable[[], object]] = []
+        self.backward: list[Callable[[], object]] = []
+        self.batch, size = config.training.batch_size, config.data.image_size
+        self.test_images = data.facts(config.data).test_count
+
+        def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            assert isinstance(module, nn.Conv2d)
+            shapes = (self.batch, *inputs[0].shape[1:]), tuple(module.weight.shape), (self.batch, *output.shape[1:])
+            image, weight, gradient = (torch.randn(shape).to(dtype=kind, memory_format=torch.channels_last) for shape in shapes)
+            how = (module.stride, module.padding, module.dilation)
+            wanted = [bool(self.backward), True, False]  # gradients of input, weight and bias
+            backward = torch.ops.aten.convolution_backward
+            self.forward.append(lambda: torch.conv2d(image, weight, None, *how))
+            self.backward.append(lambda: backward(gradient, image, weight, None, *how, False, (0, 0), 1, wanted))
+
+        with torch.device("meta"):
+            network = model.build(config.model, classes=10).eval()
+            images = torch.empty(1, 3, size, size)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(add)
+        with torch.no_grad():
+            network(images)
+
+    def train(self, steps: int) -> float:
+        return sum(seconds(self.forward) + seconds(self.backward) for _ in range(steps))
+
+    def evaluate(self) -> float:
+        return seconds(self.forward) * self.test_images / self.batch
+
+    def peak_memory(self) -> int:
+        return peak_memory(torch.device("cpu"))
+
+
+@torch.inference_mode()
+def seconds(calls: Sequence[Callable[[], object]]) -> float:
+    started = time.perf_counter()
+    for call in calls:
+        call()
+    return time.perf_counter() - started
+
+
 class Harness:
     """The harness, as its workers use it: `start`, and `advance` with a stop query after each step."""
 
-    def __init__(self, config: Config, device: str, how: Execution | None = None, precision: str | None = None) -> None:
-        if precision is not None:
-            knobs = {**config.training.model_dump(), "precision": precision}
-            config = Config.model_validate({**config.model_dump(), "training": knobs})
+    def __init__(self, config: Config, device: str, how: Execution | None, training: Mapping[str, str]) -> None:
+        config = Config.model_validate({**config.model_dump(), "training": {**config.training.model_dump(), **training}})
         if how is None:
             run = find_task("cifar_resnet").start(config, 0, device)
         else:
@@ -143,8 +192,14 @@ def batched(**ideas: bool) -> Version:
     return Version(lambda config, device, _: Batched(config, data.load(config.data), device, **ideas))
 
 
-def harness(how: Execution | None = None, precision: str | None = None) -> Version:
-    return Version(lambda config, device, _: Harness(config, device, how, precision), environment=OF_WORKERS)
+def harness(how: Execution | None = None, **training: str) -> Version:
+    """With these values of `training` in its configuration."""
+    return Version(lambda config, device, _: Harness(config, device, how, training), environment=OF_WORKERS)
+
+
+def convolutions(bf16: bool = False) -> Version:
+    kind = torch.bfloat16 if bf16 else torch.float32
+    return Version(lambda config, _device, _workers: Convolutions(config, kind), ("cpu",), OF_WORKERS)
 
 
 PLAIN, HARNESS = "plain loop", "the harness"
@@ -160,7 +215,11 @@ VERSIONS: Mapping[str, Version] = {
     "the harness, recorded as a graph": replace(harness(Execution(graphed=True)), devices=("cuda",)),
     "the harness, compiled and recorded": replace(harness(Execution(compiled=True, graphed=True)), devices=("cuda",)),
     "the harness, threads spin while they wait": replace(harness(), devices=("cpu",), environment={}),
+    "the harness, masks from PCG64": replace(harness(dropout_generator="pcg64"), devices=("cpu",)),
     "the harness, in bf16": replace(harness(precision="bf16"), devices=("cpu",)),
+    "the harness, in bf16, masks from PCG64": replace(harness(precision="bf16", dropout_generator="pcg64"), devices=("cpu",)),
+    "nothing but the convolutions": convolutions(),
+    "nothing but the convolutions, in bf16": convolutions(bf16=True),
     HARNESS: harness(),
 }
 

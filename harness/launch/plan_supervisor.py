@@ -84,7 +84,6 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     records, pool = supervise(store, work, view, options, slots)
     # Only now: their import takes longer than starting the workers.
     from harness.launch.outcome import PlanOutcome, exit_code
-    from harness.reporting.pages import write_report
 
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}

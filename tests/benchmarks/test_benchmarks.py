@@ -107,6 +107,21 @@ def test_both_sides_train_the_same_network(script: Any, model: dict[str, Any], p
     assert sum(weight.numel() for weight in plain.parameters()) == parameters
 
 
+def test_the_limit_of_a_step_has_all_its_convolutions_forward_and_backward(script: Any) -> None:
+    model = {"stem_width": 4, "widths": (4, 8), "depths": (1, 2)}
+    config = Config.model_validate({"data": {"dataset": "cifar10_mini"}, "model": model, "training": {"batch_size": 2}})
+    limit = script("versions").Convolutions(config, torch.bfloat16)
+    with torch.inference_mode():
+        outputs = [call() for call in limit.forward]
+        gradients = [call() for call in limit.backward]
+    weights = [weight.shape for weight in new_network(config, 10, 0, torch.device("cpu")).parameters() if weight.ndim == 4]
+    assert sorted(weight.shape for _, weight, _ in gradients) == sorted(weights)
+    assert {output.dtype for output in outputs} == {torch.bfloat16}
+    assert [inputs is None for inputs, _, _ in gradients] == [True] + [False] * (len(weights) - 1)
+    assert limit.train(1) > 0
+    assert limit.evaluate() > 0
+
+
 def test_both_sides_look_ahead_alike(script: Any) -> None:
     from harness.tasks.cifar_resnet import optim
 

@@ -18,7 +18,7 @@ from harness.tasks.cifar_resnet import evaluate, execution, initial, model, opti
 from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.cifar_resnet.data import DataSet, Images
 from harness.tasks.cifar_resnet.execution import Execution
-from harness.tasks.cifar_resnet.numerics import keep_memory, numerics, require
+from harness.tasks.cifar_resnet.numerics import keep_memory, note_slow_bf16, numerics, require
 from harness.tasks.cifar_resnet.outline import outline, totals
 from harness.tasks.cifar_resnet.steps import Steps
 from harness.tasks.cifar_resnet.streams import stream
@@ -71,6 +71,8 @@ class Run(Training):
             torch.cuda.reset_peak_memory_stats()
         else:
             keep_memory()
+            if knobs.precision == "bf16":
+                note_slow_bf16()
 
     @property
     def finished(self) -> bool:

@@ -53,6 +53,13 @@ def require(device: str, precision: str) -> torch.device:
     return torch.device(device)
 
 
+def note_slow_bf16() -> None:
+    """Print a note if the processor has to emulate bf16; nothing if this torch cannot say."""
+    capabilities = getattr(torch.cpu, "get_capabilities", lambda: {"bf16": True})()
+    if not any(present for name, present in capabilities.items() if "bf16" in name):
+        print("this processor has no bf16 instructions: training.precision bf16 works, but fp32 may be faster")
+
+
 def keep_memory() -> None:
     """Let glibc keep freed memory for the next tensor instead of returning it to the system; for runs on the CPU.
 

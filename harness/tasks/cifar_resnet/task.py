@@ -34,14 +34,16 @@ class CifarResnet(Task):
 
     def resolve(self, settings: config.Config, accelerator: Accelerator) -> config.Config:
         """`precision: auto` becomes bf16 on CUDA and fp32 on a CPU; dropout's generator is torch's on CUDA."""
-        training = settings.training.model_dump()
-        if training["precision"] == "auto":
-            training["precision"] = "bf16" if accelerator == "cuda" else "fp32"
-        if accelerator == "cuda":
-            training["dropout_generator"] = "torch"
-        if training == settings.training.model_dump():
+        resolved = {}
+        if settings.training.precision == "auto":
+            resolved["precision"] = "bf16" if accelerator == "cuda" else "fp32"
+        if settings.training.dropout_generator != "torch" and accelerator == "cuda":
+            resolved["dropout_generator"] = "torch"
+        if not resolved:
             return settings
-        return config.Config.model_validate(settings.model_dump() | {"training": training})
+        fields = settings.model_dump()
+        fields["training"] |= resolved
+        return config.Config.model_validate(fields)
 
     @lru_cache(maxsize=16)  # noqa: B019 - one object a process; a folder of images takes half a second to list
     def _facts(self, settings: config.Data) -> Facts:

@@ -150,6 +150,34 @@ def test_bf16_keeps_weights_norms_and_loss_in_fp32():
     assert all(value.dtype in (torch.float32, torch.int64) for value in training.network.state_dict().values())
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "noted"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, False),
+        ({"neon": True, "bf16": True}, False),
+    ],
+)
+def test_a_processor_that_emulates_bf16_is_noted(
+    capabilities: dict[str, bool], noted: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    run(settings(training={"precision": "fp32"}))
+    assert capsys.readouterr().out == ""
+    run(settings(training={"precision": "bf16"}))
+    assert ("no bf16 instructions" in capsys.readouterr().out) == noted
+
+
+def test_pcg64_changes_the_masks_and_nothing_else():
+    def losses(**changed: dict[str, Any]) -> list[float]:
+        training = {"dropout_generator": "pcg64", "epochs": 1} | changed.pop("training", {})
+        return [row["train_loss"] for row in rows(run(settings(training=training, **changed)))]
+
+    assert losses() != losses(training={"dropout_generator": "torch"})
+    without = {"model": {"dropout": 0.0}}
+    assert losses(**without) == losses(training={"dropout_generator": "torch"}, **without)
+
+
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "silu", "prelu"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])

@@ -1,9 +1,13 @@
+import math
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from harness.tasks.cifar_resnet import config, model
+from harness.tasks.cifar_resnet.streams import Pcg64
 
 SMOKE = config.Model(stem_width=16, widths=(16, 32, 64), depths=(1, 1, 1))
 
@@ -105,6 +109,34 @@ def test_masks_follow_from_the_generator_and_differ_between_elements_and_steps()
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
     assert len({tuple(image.flatten().tolist()) for image in first}) == 4
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.2, 0.5, 0.9])
+def test_masks_from_pcg64_drop_independently_at_their_rate(rate: float):
+    """Within 4.5 standard errors: the rate, and the correlation with the next elements, with the next mask, with another seed's."""
+    masks = []
+    for seed in (0, 1):
+        generator = Pcg64()
+        generator.manual_seed(seed)
+        masks += [model.draw_mask((1_000_003,), rate, generator, torch.float32) == 0 for _ in range(2)]
+    count = len(masks[0])
+    deviation = math.sqrt(rate * (1 - rate))
+    centred = [(mask.double() - rate) / deviation for mask in masks]
+    for one in centred:
+        assert abs(one.mean().item()) < 4.5 / math.sqrt(count)
+        for distance in (1, 2, 3, 4, 16, 64):
+            assert abs((one[distance:] * one[:-distance]).mean().item()) < 4.5 / math.sqrt(count - distance)
+    for one, other in combinations(centred, 2):
+        assert abs((one * other).mean().item()) < 4.5 / math.sqrt(count)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_element_is_kept_if_its_sixteen_bits_are_below_the_threshold(dtype: torch.dtype):
+    """The definition, as bits: results of old runs depend on it."""
+    mask = model.draw_mask((1003,), 0.3, torch.Generator().manual_seed(0), dtype)
+    words = torch.empty(251, dtype=torch.int64).random_(-(1 << 63), None, generator=torch.Generator().manual_seed(0))
+    kept = words.view(torch.int16)[:1003] < round(0.7 * 65536) - 32768
+    assert torch.equal(mask, kept.to(dtype) * (1 / 0.7))
 
 
 def test_no_dropout_draws_nothing():

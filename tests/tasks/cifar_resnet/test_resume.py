@@ -20,6 +20,7 @@ RESUMED = {
     "adamw with lookahead": {"optimizer": {"name": "adamw"}},
     "plateau": {"schedule": {"name": "plateau", "patience_epochs": 0}, "optimizer": {"lr": 1.0}},
     "one cycle, prelu": {"schedule": {"name": "one_cycle"}, "model": {"activation": "prelu"}},
+    "masks from pcg64": {"training": {"dropout_generator": "pcg64"}},
     "bf16": {"training": {"precision": "bf16", "epochs": 2}},
 }
 

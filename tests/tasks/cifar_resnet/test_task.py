@@ -8,6 +8,7 @@ from harness.errors import DeviceError
 from harness.tasks.cifar_resnet import task
 from harness.tasks.cifar_resnet.config import Config
 from harness.tasks.cifar_resnet.task import CIFAR_RESNET
+from harness.tasks.identity import identity
 from harness.tasks.protocol import Training
 from harness.tasks.registry import TASKS, find_task
 
@@ -48,6 +49,18 @@ def test_auto_precision_is_resolved_for_the_accelerator_and_a_chosen_one_kept():
     assert CIFAR_RESNET.resolve(Config(), "cpu").training.precision == "fp32"
     chosen = Config.model_validate({"training": {"precision": "bf16", "epochs": 7}})
     assert CIFAR_RESNET.resolve(chosen, "cpu") == chosen
+
+
+def test_runs_with_torchs_dropout_keep_their_identity_and_others_have_their_own():
+    pcg64 = Config.model_validate({"training": {"dropout_generator": "pcg64"}})
+    assert "dropout_generator" not in identity(Config())["training"]
+    assert identity(pcg64)["training"] == identity(Config())["training"] | {"dropout_generator": "pcg64"}
+
+
+def test_on_cuda_torch_draws_dropout():
+    pcg64 = Config.model_validate({"training": {"dropout_generator": "pcg64"}})
+    assert CIFAR_RESNET.resolve(pcg64, "cpu").training.dropout_generator == "pcg64"
+    assert CIFAR_RESNET.resolve(pcg64, "cuda") == CIFAR_RESNET.resolve(Config(), "cuda")
 
 
 def test_resolving_changes_nothing_else():
