@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import re
@@ -37,6 +38,17 @@ TESTS = Path(__file__).parent
 NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep Python's garbage collector from the 760,000 objects of modules and tests, which stay: it would walk them every few tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
