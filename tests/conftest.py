@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import re
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from toy_task import TOY, Config
 
+from harness.execution.process import SPIN_COUNT
 from harness.experiment.claims import Claim
 from harness.experiment.plan import Plan, PlannedRun
 from harness.experiment.run_id import run_id
@@ -25,6 +27,9 @@ from harness.store.check.plan import registered_digest
 from harness.store.records import Store
 from harness.tasks.identity import identity
 
+# Test processes share the cores. With a thread for each core in each of them, tiny networks take seven times the processor time,
+# in threads that wait for each other. OpenMP reads both when torch is loaded.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "GOMP_SPINCOUNT": SPIN_COUNT}
 # No deadline: a busy machine must not make tests fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -33,6 +38,17 @@ TESTS = Path(__file__).parent
 NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
 PlanMaker = Callable[..., Plan]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep Python's garbage collector from the 760,000 objects of modules and tests, which stay: it would walk them every few tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -135,7 +151,7 @@ def mismarked(durations: Sequence[tuple[str, float, bool]]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _environment_stays() -> Iterator[None]:
-    """Restore the environment, which opening a store and setting threads change, and disable W&B."""
+    """Restore the environment and the number of threads, which opening a store and training change, and disable W&B."""
     before = dict(os.environ)
     # No mirror process for every worker of every test; tests/tracking enables it.
     os.environ["WANDB_MODE"] = "disabled"
@@ -144,6 +160,8 @@ def _environment_stays() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

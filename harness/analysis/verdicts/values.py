@@ -72,6 +72,7 @@ class Values:
         self.seeds = len(self.order)
         self._states = {label: states.astype(str) for label, states in self._wide("state").items()}
         self._exist = self._existing()
+        self._recorded: dict[str, dict[str, Floats]] = {}
         self._metrics: dict[str, dict[str, Floats]] = {}
 
     def _wide(self, column: str) -> dict[str, NDArray[Any]]:
@@ -116,11 +117,17 @@ class Values:
         """Each variant with the seeds [seed] that it is compared over, of the first `n`."""
         return [(label, self.exist(together, n)) for together in self.matched(labels) for label in together]
 
+    def _numbers(self, name: str) -> dict[str, Floats]:
+        """A metric as it was recorded [seed], whatever the state of the run, by variant; empty if the runs do not have it."""
+        if name not in self._recorded:
+            wide = self._wide(name) if name in self.runs else {}
+            self._recorded[name] = {label: values.astype(float) for label, values in wide.items()}
+        return self._recorded[name]
+
     def _metric(self, name: str) -> dict[str, Floats]:
         if name not in self._metrics:
             found = {label: np.full(self.seeds, np.nan) for label in self.terms.labels}
-            for label, values in self._wide(name).items() if name in self.runs else ():
-                known = values.astype(float)
+            for label, known in self._numbers(name).items():
                 # False for NaN too
                 found[label] = np.where((self._states[label] == "completed") & (np.abs(known) <= LARGEST), known, np.nan)
             self._metrics[name] = found
@@ -128,9 +135,7 @@ class Values:
 
     def beyond(self, name: str) -> tuple[Run, ...]:
         """The completed runs whose value of a metric is infinite or larger than `LARGEST`, which count as without a value."""
-        if name not in self.runs:
-            return ()
-        found = {label: np.abs(values.astype(float)) > LARGEST for label, values in self._wide(name).items()}
+        found = {label: np.abs(values) > LARGEST for label, values in self._numbers(name).items()}
         places = [(label, place) for label, large in found.items() for place in np.flatnonzero(large)]
         return tuple((label, self.order[place]) for label, place in places if self._states[label][place] == "completed")
 

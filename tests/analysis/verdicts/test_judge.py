@@ -33,6 +33,18 @@ def one(claim: Claim, values: Mapping[str, Sequence[float | str]] = ACTIVATIONS,
     return verdicts([claim], values, **columns)[0]
 
 
+def test_judging_arranges_each_column_of_the_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    arranged, pivot = [], pd.DataFrame.pivot
+
+    def counted(runs: pd.DataFrame, **options: str) -> pd.DataFrame:
+        arranged.append(options["values"])
+        return pivot(runs, **options)
+
+    monkeypatch.setattr(pd.DataFrame, "pivot", counted)
+    verdicts([comparison("improves", label) for label in ORDER[1:]])
+    assert sorted(arranged) == ["state", "test_accuracy"]
+
+
 def test_the_reference_table_comes_out_to_four_decimals() -> None:
     found = verdicts([comparison("improves", label) for label in ORDER[1:]])
     expected = [
