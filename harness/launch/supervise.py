@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from harness.common import patience
 from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
+from harness.launch.preparation import Preparation
 from harness.launch.worker_pool import Target, Workers
 from harness.reporting.pages.live_report import LiveReport
 from harness.store.records import Store
@@ -20,7 +20,7 @@ from harness.terminal.live import Progress
 from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
-POLL_S = 0.5
+POLL_S = 0.5  # between two looks at the runs; the end of a worker is noticed at once
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 State = TypeVar("State")
@@ -60,17 +60,19 @@ def supervise(
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, slots, work.accelerator, options.replaced(one_stage=True, track="none"))
     patient = patience.waiting_up_to(options.patience_s, lambda: pool.asked_to_stop)
-    with patient, mirror, _forward_signals(pool), pool, view:
+    with patient, mirror, _forward_signals(pool), pool, view, ExitStack() as stack:
         state = work.read()
         view.update(state)
-        report = LiveReport(work.target.name, store.paths.root, work.finished(state), say) if work.has_report else None
+        report, preparation = None, Preparation()
+        if work.has_report:
+            report = stack.enter_context(LiveReport(work.target.name, store.paths.root, work.finished(state), say))
         while True:
             alive = pool.poll()
             if not pool.asked_to_stop and work.needs_workers(state, pool):
                 pool.restart_idle()
             elif not alive:
                 break
-            time.sleep(POLL_S)
+            pool.wait_for_exit(POLL_S)
             if pool.asked_to_stop:
                 view.stopping()
             try:
@@ -79,6 +81,7 @@ def supervise(
                     view.update(state)
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
+                        preparation.turn(work.finished(state))
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
         if pool.asked_to_stop:
