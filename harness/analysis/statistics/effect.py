@@ -7,7 +7,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import chdtri, gammaln, ndtr
 
 from harness.analysis.statistics.sample import Interval, fraction, summary, vector
@@ -52,6 +51,8 @@ def correction(n: int) -> float:
 
 def _noncentrality(t: float, df: int, level: float) -> Interval:
     """The noncentralities at which P(T <= t) is 1 - level/2, and level/2."""
+    from scipy.optimize import brentq  # a sixth of a second, which most reports do not need
+
     # T <= t if a standard normal is at most t s - nc, with s the sample's sd relative to the true one: ν s² ~ χ²_ν.
     s = np.sqrt(chdtri(df, (np.arange(POINTS) + 0.5) / POINTS) / df)
     most = 10.0 + abs(t) * float(s.max())

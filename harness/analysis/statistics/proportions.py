@@ -18,7 +18,6 @@ from math import nan, sqrt
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import bdtr, bdtrc, betaincinv, gammaln, ndtr, ndtri, xlogy
 
 from harness.analysis.statistics.sample import Interval
@@ -94,6 +93,8 @@ def score(one: Any, other: Any, n: int, difference: float) -> Any:
 
 def tango_interval(one: int, other: int, n: int, level: float) -> Interval:
     """The differences that the score statistic does not reject at `level`, two-sided."""
+    from scipy.optimize import brentq  # imported late, as in `effect`
+
     z = -float(ndtri(level / 2))
     estimate = (one - other) / n
 

@@ -7,7 +7,6 @@ from math import exp, isnan, log, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from harness.analysis.statistics.sample import table
@@ -68,6 +67,8 @@ class Scatter:
         if self.half_width(LEAST_P) < abs(distance):
             p = LEAST_P
         else:
+            from scipy.optimize import brentq  # imported late, as in `effect`
+
             found = brentq(lambda log: self.half_width(exp(log)) - abs(distance), log(LEAST_P), log(0.5))
             p = exp(float(found))
         return p if distance > 0 else 1.0 - p
