@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def run_experiment(
     left = runs_left(store, plan, options)
     if lacking is not None and left:  # a finished plan needs no packages to be shown
         raise lacking
-    with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
-        save_plan(store, plan, replaces)
-        outcome = supervise_plan(store, plan, options, slots, replan)
-    return conclude(store, outcome, show)
+    with ExitStack() as mirrors:
+        with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
+            save_plan(store, plan, replaces)
+            outcome = supervise_plan(store, plan, options, slots, mirrors=mirrors, replan=replan)
+        return conclude(store, outcome, show)

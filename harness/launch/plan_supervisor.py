@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from harness.analysis.look_levels import levels_for
@@ -40,7 +41,9 @@ READ_AT_ONCE = 2  # running runs, twice a second
 
 
 @patience.interrupted_past_it()
-def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], replan: bool = False) -> PlanOutcome:
+def supervise_plan(
+    store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], *, mirrors: ExitStack, replan: bool = False
+) -> PlanOutcome:
     """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to; a worker a slot.
 
     Its report is written by `conclude`.
@@ -49,7 +52,7 @@ def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     """
     start, stage_options = time.monotonic(), options
     while True:
-        outcome, stopped = _supervise_one(store, plan, stage_options, slots)
+        outcome, stopped = _supervise_one(store, plan, stage_options, slots, mirrors)
         if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # shown before hours of training
             console(sys.stderr).print(chosen(plan, found), soft_wrap=True)
         if outcome.exit_code not in (EXIT_OK, EXIT_RUNS_FAILED) or next_plan(plan, outcome.records) is None:
@@ -68,7 +71,9 @@ def options_of_next_stage(options: WorkerOptions, start: float) -> WorkerOptions
     return options.after(time.monotonic() - start).replaced(track="none" if unmirrored else options.track)
 
 
-def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot]) -> tuple[PlanOutcome, bool]:
+def _supervise_one(
+    store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], mirrors: ExitStack
+) -> tuple[PlanOutcome, bool]:
     """The outcome of one plan, and whether a signal asked to stop."""
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
@@ -76,7 +81,7 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     known = earlier(store, plan)
     view = progress(plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule, earlier=known)
     before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
-    records, pool = supervise(store, work, view, options, slots)
+    records, pool = supervise(store, work, view, options, slots, mirrors=mirrors)
     # The runs' states decide, not the workers' exit codes: workers of other commands may have trained the rest, or still do.
     groups = plan.selection.groups if plan.selection else {label: (label,) for label in plan.variants}
     wanted = {one for label, group in groups.items() for one in group if not options.only or label in options.only}

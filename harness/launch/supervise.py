@@ -50,17 +50,20 @@ class Work(Protocol[State]):
 
 
 def supervise(
-    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, slots: Sequence[Slot]
+    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, slots: Sequence[Slot], *, mirrors: ExitStack
 ) -> tuple[State, Workers]:
     """Train `work` in child processes, one in each slot, until all have left; returns its final state and the workers.
 
+    The mirror of its runs is closed with `mirrors`: the results are shown before the rest of the uploads is waited for.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 lets the workers finish their step and write checkpoints, a second one stops
     them immediately. Raises HarnessError.
     """
+    mirrors.close()  # an earlier stage's
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, slots, work.accelerator, options.replaced(one_stage=True, track="none"))
     patient = patience.waiting_up_to(options.patience_s, lambda: pool.asked_to_stop)
-    with patient, mirror, _forward_signals(pool), pool, view, ExitStack() as stack:
+    mirrors.enter_context(mirror)
+    with patient, _forward_signals(pool), pool, view, ExitStack() as stack:
         state = work.read()
         view.update(state)
         report, preparation = None, Preparation()
