@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,9 +91,10 @@ def run_search(
     left = study.trials if replaces else trials_left(store, study, url, options)
     if lacking is not None and left:
         raise lacking
-    with allocated(needed(study), options.device or study.accelerator, request, left, say) as slots:
-        outcome = supervise_search(store, prepare(store, requested, replan), options, slots, url=url, replan=replan)
-    with storage_in_environment(url):
+    with ExitStack() as mirrors, storage_in_environment(url):
+        with allocated(needed(study), options.device or study.accelerator, request, left, say) as slots:
+            study = prepare(store, requested, replan)
+            outcome = supervise_search(store, study, options, slots, mirrors=mirrors, url=url, replan=replan)
         return conclude(store, outcome, show)
 
 

@@ -23,7 +23,7 @@ from harness.store.checkpoint import MARK
 ROOT = TESTS.parent
 OLD = TESTS / "fixtures" / "old_results"
 LEAKY, SEARCH = (str(ROOT / "experiments" / f"{name}.yaml") for name in ("leakyrelu_vs_relu", "search"))
-OPTIONAL = ("torch", "torchvision", "PIL", "wandb", "optuna", "cmaes", "matplotlib", "seaborn")
+OPTIONAL = ("torch", "torchvision", "PIL", "wandb", "optuna", "cmaes", "matplotlib")
 TABLE = "variant,seed,accuracy\n" + "".join(
     f"{name},{seed},{90 + place + seed / 7}\n" for place, name in enumerate("ab") for seed in range(5)
 )
@@ -92,7 +92,7 @@ def test_without_optional_packages_the_other_commands_work(bare: Lacking) -> Non
         assert works[words] in answer.words, words
         assert "Traceback" not in answer.err
     page, text = (Path(f"results/reports/program/{name}").read_text() for name in ("index.html", "report.md"))
-    reason = "This figure cannot be drawn: matplotlib and seaborn are not installed, but needed for figures"
+    reason = "This figure cannot be drawn: matplotlib is not installed, but needed for figures"
     assert reason in page
     assert reason in text
     assert "figures/" not in text
@@ -192,7 +192,7 @@ EACH: dict[str, dict[str, str | None]] = {
         "status": None,
         "report": "jinja2 is not installed",
     },
-    "seaborn": {"report doses": None, "run program.yaml": None},
+    "matplotlib": {"report doses": None, "run program.yaml": None},
     "cmaes": {
         "sweep by_cmaes.yaml": "cmaes is not installed, but needed for the sampler cmaes",
         "status": None,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
+from conftest import TESTS
 from examples import toy_rows, write_run
 
 from harness import report
@@ -13,6 +17,7 @@ from harness.experiment.plan import Plan
 from harness.store.records import Store
 
 PlanMaker = Callable[..., Plan]
+SEES_THE_TOY = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
 
 
 def test_without_names_every_plan_is_reported(store: Store, toy_plan: PlanMaker, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,3 +80,14 @@ def test_damaged_plans_and_runs_do_not_prevent_other_reports(
 def test_an_empty_store_names_the_first_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main(["--results", str(store.paths.root)]) == 0
     assert "harness run" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_still_gets_the_report(store: Store, toy_plan: PlanMaker) -> None:
+    store.save_plan(toy_plan())
+    command = [sys.executable, "-m", "harness.report", "toys", "--results", str(store.paths.root)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=SEES_THE_TOY)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate()
+    assert (process.returncode, said) == (0, "")
+    assert (store.paths.report("toys") / "index.html").is_file()

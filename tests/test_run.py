@@ -19,8 +19,8 @@ from toy_task import MISSING
 from harness import report
 from harness.experiment import load_experiment
 from harness.experiment.plan import make_plan
+from harness.launch import live_report
 from harness.launch.worker_pool import Workers
-from harness.reporting.pages import live_report
 from harness.reporting.phrases.plans import CHANGED
 from harness.run import main
 from harness.store import atomic
@@ -322,6 +322,14 @@ def test_a_report_error_is_one_line_and_does_not_stop_training(
     toys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_report, "EVERY_S", 0.0)
+    monkeypatch.setattr(live_report, "LOWEST", 0)  # on a busy machine it would not get far
+
+    def waiting(report: live_report.LiveReport, *_: object) -> None:
+        while report.process is not None:
+            time.sleep(0.02)
+            report.update(0)
+
+    monkeypatch.setattr(live_report.LiveReport, "__exit__", waiting)  # training is shorter than the start of a process
     in_the_way = toys.parent / "results/reports"
     in_the_way.parent.mkdir()
     in_the_way.write_text("a file where the folder should be")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from harness.execution.recording import save_plan
 from harness.experiment import Experiment
 from harness.experiment.load import as_experiment
 from harness.experiment.resources import needed
-from harness.launch.conclusion import conclude
 from harness.launch.plan_supervisor import supervise_plan
 from harness.launch.remaining import runs_left
 from harness.store.records import Store
@@ -67,7 +67,10 @@ def run_experiment(
     left = runs_left(store, plan, options)
     if lacking is not None and left:  # a finished plan needs no packages to be shown
         raise lacking
-    with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
-        save_plan(store, plan, replaces)
-        outcome = supervise_plan(store, plan, options, slots, replan)
-    return conclude(store, outcome, show)
+    with ExitStack() as mirrors:
+        with allocated(needed(plan), options.device or plan.accelerator, request, left, say) as slots:
+            save_plan(store, plan, replaces)
+            outcome = supervise_plan(store, plan, options, slots, mirrors=mirrors, replan=replan)
+        from harness.launch.conclusion import conclude  # only now: its import takes longer than starting the workers
+
+        return conclude(store, outcome, show)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ READ_AT_ONCE = 2  # running runs, twice a second
 
 
 @patience.interrupted_past_it()
-def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], replan: bool = False) -> PlanOutcome:
+def supervise_plan(
+    store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], *, mirrors: ExitStack, replan: bool = False
+) -> PlanOutcome:
     """Train the remaining runs of `plan`, which is saved already, and of the plans that its results lead to; a worker a slot.
 
     Its report is written by `conclude`.
@@ -52,7 +55,7 @@ def supervise_plan(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     """
     start, stage_options = time.monotonic(), options
     while True:
-        outcome, stopped = _supervise_one(store, plan, stage_options, slots)
+        outcome, stopped = _supervise_one(store, plan, stage_options, slots, mirrors)
         if plan.stage == "tuning" and (found := choices(plan, outcome.records)):  # shown before hours of training
             from harness.terminal.choices import chosen
 
@@ -73,7 +76,9 @@ def options_of_next_stage(options: WorkerOptions, start: float) -> WorkerOptions
     return options.after(time.monotonic() - start).replaced(track="none" if unmirrored else options.track)
 
 
-def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot]) -> tuple[PlanOutcome, bool]:
+def _supervise_one(
+    store: Store, plan: Plan, options: WorkerOptions, slots: Sequence[Slot], mirrors: ExitStack
+) -> tuple[PlanOutcome, bool]:
     """The outcome of one plan, and whether a signal asked to stop."""
     work, metrics = PlanRuns(store, plan), result_metrics(task_of(plan))
     name = plan.selection.metric if plan.selection else next(iter(metrics))
@@ -81,7 +86,7 @@ def _supervise_one(store: Store, plan: Plan, options: WorkerOptions, slots: Sequ
     known = earlier(store, plan)
     view = progress(plan, name, metrics[name], store.paths, workers=len(slots), device=device, schedule=schedule, earlier=known)
     before = store.records([*(run.id for run in plan.runs), *known_steps(plan)])
-    records, pool = supervise(store, work, view, options, slots)
+    records, pool = supervise(store, work, view, options, slots, mirrors=mirrors)
     # Only now: their import takes longer than starting the workers.
     from harness.launch.outcome import PlanOutcome, exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from harness.common import patience
@@ -34,31 +34,38 @@ from harness.terminal.time_basis import earlier
 
 @patience.interrupted_past_it()
 def supervise_search(
-    store: Store, study: Study, options: WorkerOptions, slots: Sequence[Slot], *, url: str | None = None, replan: bool = False
+    store: Store,
+    study: Study,
+    options: WorkerOptions,
+    slots: Sequence[Slot],
+    *,
+    mirrors: ExitStack,
+    url: str | None = None,
+    replan: bool = False,
 ) -> SearchOutcome:
     """Train the trials of `study`, which is saved already, up to its target, then the confirmation of the best; a worker a slot.
 
     Its reports are written by `conclude`.
-    `url`: see `harness.search.storage.storage_url`. Signals and errors: see `supervise`.
+    `url`: see `harness.search.storage.storage_url`; call it inside `storage_in_environment`. Signals and errors: see `supervise`.
     """
-    with storage_in_environment(url):
-        start, watch = time.monotonic(), Watch(Timing(), Holder.here())
-        with closing(TrialBroker(store.paths.study(study.name), study, url, watch)) as broker:
-            broker.prepare(watch)
-            outcome = _search(store, StudyTrials(store, broker, watch), options, slots)
-        if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
+    start, watch = time.monotonic(), Watch(Timing(), Holder.here())
+    with closing(TrialBroker(store.paths.study(study.name), study, url, watch)) as broker:
+        broker.prepare(watch)
+        outcome = _search(store, StudyTrials(store, broker, watch), options, slots, mirrors)
+    if outcome.exit_code in (EXIT_OK, EXIT_RUNS_FAILED):
 
-            def train(plan: Plan) -> PlanOutcome:
-                return supervise_plan(store, plan, options_of_next_stage(options, start), slots, replan)
+        def train(plan: Plan) -> PlanOutcome:
+            left = options_of_next_stage(options, start)
+            return supervise_plan(store, plan, left, slots, mirrors=mirrors, replan=replan)
 
-            confirmation = _confirm(store, study, outcome.trials, replan, train)
-            if confirmation is not None:
-                code = max(outcome.exit_code, confirmation.exit_code, key=SEVERITY.index)
-                outcome = replace(outcome, exit_code=code, errors=confirmation.errors, confirmation=confirmation)
-        return replace(outcome, report=store.paths.report(study.name) / "index.html")
+        confirmation = _confirm(store, study, outcome.trials, replan, train)
+        if confirmation is not None:
+            code = max(outcome.exit_code, confirmation.exit_code, key=SEVERITY.index)
+            outcome = replace(outcome, exit_code=code, errors=confirmation.errors, confirmation=confirmation)
+    return replace(outcome, report=store.paths.report(study.name) / "index.html")
 
 
-def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot]) -> SearchOutcome:
+def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequence[Slot], mirrors: ExitStack) -> SearchOutcome:
     """Train until the target is met; starts no workers if it is met already."""
     study, trials = work.study, work.read_whole()
     view = progress(study, result_metrics(task_of(study)), store, workers=len(slots), earlier=earlier(store, study))
@@ -66,7 +73,7 @@ def _search(store: Store, work: StudyTrials, options: WorkerOptions, slots: Sequ
         with view:
             view.update(trials)
         return SearchOutcome(work.exit_code(EXIT_OK, trials), (), None, study, trials)
-    trials, pool = supervise(store, work, view, options, slots)
+    trials, pool = supervise(store, work, view, options, slots, mirrors=mirrors)
     code = work.exit_code(pool.exit_code, trials)
     if pool.asked_to_stop and study.confirm is not None:
         code = max(code, EXIT_INTERRUPTED, key=SEVERITY.index)  # the confirmation remains

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Protocol, TypeVar
 
 from harness.common import patience
 from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
+from harness.launch.live_report import LiveReport
+from harness.launch.preparation import Preparation
 from harness.launch.worker_pool import Target, Workers
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
@@ -19,10 +21,7 @@ from harness.terminal.live import Progress
 from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
-if TYPE_CHECKING:
-    from harness.reporting.pages.live_report import LiveReport
-
-POLL_S = 0.5
+POLL_S = 0.5  # between two looks at the runs; the end of a worker is noticed at once
 UPDATE_SHARE = 0.05  # of the time, at most, goes into reading and showing states: of large plans, less often than `POLL_S`
 LONGEST_UPDATE_S = 10.0  # between two updates, however long one takes
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -54,20 +53,25 @@ class Work(Protocol[State]):
 
 
 def supervise(
-    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, slots: Sequence[Slot]
+    store: Store, work: Work[State], view: Progress[State], options: WorkerOptions, slots: Sequence[Slot], *, mirrors: ExitStack
 ) -> tuple[State, Workers]:
     """Train `work` in child processes, one in each slot, until all have left; returns its final state and the workers.
 
+    The mirror of its runs is closed with `mirrors`: the results are shown before the rest of the uploads is waited for.
     The first Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2 lets the workers finish their step and write checkpoints, a second one stops
     them immediately. Raises HarnessError.
     """
+    mirrors.close()  # an earlier stage's
     mirror = MirrorProcess(store.paths, options.track, work.target.path)
     pool = Workers(store, work.target, slots, work.accelerator, options.replaced(one_stage=True, track="none"))
     patient = patience.waiting_up_to(options.patience_s, lambda: pool.asked_to_stop)
-    with patient, mirror, _forward_signals(pool), pool, view:
+    mirrors.enter_context(mirror)
+    with patient, _forward_signals(pool), pool, view, ExitStack() as stack:
         state = work.read()
         view.update(state)
-        finished, report = work.finished(state), None
+        report, preparation = None, Preparation()
+        if work.has_report:
+            report = stack.enter_context(LiveReport(work.target.name, store.paths.root, work.finished(state), say))
         due = 0.0  # when the states are read next, on the monotonic clock
         while True:
             alive = pool.poll()
@@ -75,9 +79,7 @@ def supervise(
                 pool.restart_idle()
             elif not alive:
                 break
-            time.sleep(POLL_S)
-            if report is None and work.has_report:
-                report = _live_report(store, work, finished)  # now, as the workers have been started
+            pool.wait_for_exit(POLL_S)
             if pool.asked_to_stop:
                 view.stopping()
             if (began := time.monotonic()) < due:
@@ -89,6 +91,7 @@ def supervise(
                     due = time.monotonic() + min(LONGEST_UPDATE_S, (time.monotonic() - began) * (1 / UPDATE_SHARE - 1))
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
+                        preparation.turn(work.finished(state))
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
         if pool.asked_to_stop:
@@ -99,12 +102,6 @@ def supervise(
             with suppress(HarnessError):  # the report meets the same error, and says so
                 work.conclude(state)
     return state, pool
-
-
-def _live_report(store: Store, work: Work[State], finished: int) -> LiveReport:
-    from harness.reporting.pages.live_report import LiveReport
-
-    return LiveReport(work.target.name, store.paths.root, finished, say)
 
 
 @contextmanager

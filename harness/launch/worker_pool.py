@@ -7,10 +7,12 @@ is closed, so none is left behind by a killed parent.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -145,6 +147,23 @@ class Workers:
                 self._handle_exit(child, code)
         return self.alive
 
+    def wait_for_exit(self, limit_s: float) -> None:
+        """Return as soon as a child has ended, or after `limit_s` seconds."""
+        ends = select.poll()
+        with ExitStack() as opened:
+            for child in self._children:
+                if child.code is None:
+                    try:
+                        descriptor = os.pidfd_open(child.process.pid)
+                    except ProcessLookupError:  # `stop` has noticed its end
+                        return
+                    except OSError:  # an old kernel, or a container that forbids it
+                        time.sleep(limit_s)
+                        return
+                    opened.callback(os.close, descriptor)
+                    ends.register(descriptor, select.POLLIN)
+            ends.poll(1000 * limit_s)
+
     @property
     def alive(self) -> bool:
         """Whether any child was alive at the last `poll`."""
@@ -167,7 +186,7 @@ class Workers:
     def wait(self, poll_s: float = 0.1) -> int:
         """Poll until all have stopped; returns the exit code."""
         while self.poll():
-            time.sleep(poll_s)
+            self.wait_for_exit(poll_s)
         return self.exit_code
 
     @property

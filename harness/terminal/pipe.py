@@ -1,4 +1,4 @@
-"""The console of output that is not a terminal."""
+"""The consoles of output: what a terminal shows, and what is not a terminal."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import sys
 from rich.console import Console
 
 
-class Pipe(Console):
-    """Prose is wrapped at its width; tables, claims and single lines are whole, so that they can be searched line by line."""
+class Output(Console):
+    """A console whose reader may leave (`| head`): the command still does the rest, and ends with its own exit code."""
 
     def on_broken_pipe(self) -> None:
-        """The reader has gone (`| head`): the command still does the rest of its work, and ends with its own exit code."""
+        """Print nothing more."""
         self.quiet = True
         drop_output()
+
+
+class Pipe(Output):
+    """Prose is wrapped at its width; tables, claims and single lines are whole, so that they can be searched line by line."""
 
 
 def drop_output() -> None:

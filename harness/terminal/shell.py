@@ -23,12 +23,10 @@ def console(file: IO[str]) -> Console:
 
     Without a terminal and `COLUMNS`, it is a `Pipe`.
     """
-    from rich.console import Console
-
-    from harness.terminal.pipe import Pipe
+    from harness.terminal.pipe import Output, Pipe
 
     if file.isatty() or "COLUMNS" in os.environ:
-        return Console(file=file, highlight=False, emoji=False, markup=False)
+        return Output(file=file, highlight=False, emoji=False, markup=False)
     return Pipe(file=file, width=PLAIN_WIDTH, highlight=False, emoji=False, markup=False)
 
 
