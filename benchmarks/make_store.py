@@ -1,10 +1,11 @@
 """Create a results folder of 10,000 finished runs x 400 epochs with plausible, invented numbers.
 
-    python benchmarks/make_store.py FOLDER [--plans 10] [--seeds 100] [--epochs 400]
+    python benchmarks/make_store.py FOLDER [--plans 10] [--variants 10] [--seeds 100] [--epochs 400]
 
-A plan has ten variants; the plans share no run. Files are written directly, once, without fsync: plans, and
-for each run spec.json, provenance.json, metrics.jsonl (numbers with all their digits), result.json and its released lease. One
-run in a hundred diverged, with a "nan" in its last line. There are no predictions (200 KB each): no benchmark reads them.
+The plans share no run. Files are written directly, once, without fsync: plans, and
+for each run spec.json, provenance.json, metrics.jsonl (numbers with all their digits), result.json with its seal and checksums,
+and its released lease, so that `harness verify` finds nothing wrong. One run in a hundred diverged, with a "nan" in its last
+line. There are no predictions (200 KB each): no benchmark reads them.
 """
 
 from __future__ import annotations
@@ -13,22 +14,37 @@ import argparse
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.experiment import load_experiment
-from harness.experiment.plan import Plan, PlannedRun, make_plan
+from harness.experiment.plan import Plan, PlannedRun, make_plan, task_of
 from harness.store.atomic import to_json
-from harness.store.records import Store
+from harness.store.check.result import totals_of
+from harness.store.holder import Holder
+from harness.store.lease import LeaseClaim
+from harness.store.provenance import Provenance, content_digest
+from harness.store.records import Result, Store, encode
+from harness.store.result_seal import sealed
+from harness.tasks.identity import identity
+from harness.tasks.protocol import parse_config
 
 EXPERIMENT = """
 question: How long does it take to read 10,000 finished runs?
 {variants}config: {{optimizer.weight_decay: {weight_decay}, training.epochs: {epochs}}}
 seeds: {seeds}
 """
-VARIANTS = "factors: {model.dropout: [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]}\n"
+
+
+def factors(variants: int) -> str:
+    """The YAML of that many variants, a multiple of five: with another, none is the task's default, the baseline."""
+    return f"factors: {{model.dropout: {[place * 0.5 / variants for place in range(variants)]}}}\n"
+
+
+VARIANTS = factors(10)
 STEPS = 390  # per epoch
 SAMPLES = 128 * STEPS
 LINE = (
@@ -48,29 +64,35 @@ PROVENANCE = {
     "ended": "2026-01-01T01:00:00.000+00:00",
     "restarts": [],
 }
-LEASE = "000000000240 free\n"
+ORIGIN = Provenance.model_validate({"schema": 1, **PROVENANCE})
+ORIGIN_DIGEST = content_digest(ORIGIN)
+HOLDER = Holder(host="made-up", machine="made-up", pid=1, process_start="1")
+LEASE = f"000000000240 free\n{LeaseClaim(holder=HOLDER).model_dump_json()}\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--plans", type=int, default=10)
+    parser.add_argument("--variants", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=400)
     arguments = parser.parse_args()
-    make_store(arguments.folder, arguments.plans, arguments.seeds, arguments.epochs)
+    make_store(arguments.folder, arguments.plans, arguments.seeds, arguments.epochs, factors(arguments.variants))
 
 
 def make_store(folder: Path, plans: int = 10, seeds: int = 100, epochs: int = 400, variants: str = VARIANTS) -> None:
-    """Create the results folder `folder` of `plans` x 10 variants x `seeds` runs; with `variants` empty, of one variant."""
+    """Create the results folder `folder` of `plans` x 10 variants x `seeds` runs; `variants`: others; empty: of one variant."""
     store = Store.open(folder)
     template = lines(epochs)
     generator = np.random.default_rng(0)
     for number in range(1, plans + 1):
         plan = planned(number, seeds, epochs, variants)
         store.save_plan(plan)
+        task = task_of(plan)
+        settings = {label: identity(parse_config(task, config)) for label, config in plan.variants.items()}
         for run in plan.runs:
-            write_run(store, plan, run, template, generator)
+            write_run(store, plan, run, settings[run.variant], template=template, generator=generator)
 
 
 def planned(number: int, seeds: int, epochs: int, variants: str) -> Plan:
@@ -95,8 +117,19 @@ def lines(epochs: int) -> list[str]:
     ]
 
 
-def write_run(store: Store, plan: Plan, run: PlannedRun, template: list[str], generator: np.random.Generator) -> None:
-    """Write one run's files. Its accuracy decreases with the index of its variant, with an sd of 0.2 points."""
+def write_run(
+    store: Store,
+    plan: Plan,
+    run: PlannedRun,
+    settings: Mapping[str, Any],
+    *,
+    template: list[str],
+    generator: np.random.Generator,
+) -> None:
+    """Write one run's files. Its accuracy decreases with the index of its variant, with an sd of 0.2 points.
+
+    `settings`: the configuration of its variant as it is hashed into its id.
+    """
     epochs = len(template)
     fall = np.exp(-np.arange(1, epochs + 1) / (epochs / 6))
     noise = generator.normal(size=(4, epochs))
@@ -109,36 +142,47 @@ def write_run(store: Store, plan: Plan, run: PlannedRun, template: list[str], ge
     state = {"state": "completed"}
     if generator.random() < 0.01:
         state = {"state": "diverged", "error": f"train_loss is nan at epoch {epochs}"}
-        body, last = text[:-1].rsplit("\n", maxsplit=1)
-        text = f"{body}\n{json.dumps({**json.loads(last), 'train_loss': 'nan'})}\n"
-    last_row: dict[str, Any] = json.loads(text[:-1].rsplit("\n", maxsplit=1)[1])
-    spec = {
-        "schema": 1,
-        "task": plan.task,
-        "version": plan.task_version,
-        "config": plan.variants[run.variant],
-        "seed": run.seed,
-        "data": plan.data[run.variant],
+        body, last = f"\n{text[:-1]}".rsplit("\n", maxsplit=1)
+        text = f"{body}\n{json.dumps({**json.loads(last), 'train_loss': 'nan'})}\n"[1:]
+    last_row: dict[str, Any] = json.loads(text[:-1].rsplit("\n", maxsplit=1)[-1])
+    spec = to_json(
+        {
+            "schema": 1,
+            "task": plan.task,
+            "version": plan.task_version,
+            "config": settings,
+            "seed": run.seed,
+            "data": plan.data[run.variant],
+        }
+    )
+    measured = {
+        "seconds": seconds,
+        "samples_per_second": SAMPLES / seconds,
+        "peak_memory_bytes": np.full(epochs, 1503238553.0),
+        "test_accuracy": np.round(accuracies, 2),
     }
+    totals = totals_of(measured, epochs, "test_accuracy")
     result = {
-        "schema": 1,
         **state,
-        "reason": None,
-        "traceback_digest": None,
-        "ended": "2026-01-01T01:00:00.000+00:00",
-        "checksums": {"metrics.jsonl": hashlib.sha256(text.encode()).hexdigest()},
+        "ended": PROVENANCE["ended"],
+        "checksums": {"spec.json": digest(spec), "metrics.jsonl": digest(text.encode())},
+        "provenance_digest": ORIGIN_DIGEST,
         **{name: value for name, value in last_row.items() if name != "seconds"},
-        "parameters": 1_543_210,
-        "train_seconds": float(seconds.sum()),
-        "test_accuracy_fluctuation": 0.14,
+        "parameters": 4_903_082,  # as the task counts them, which `harness verify` compares
+        **{name: encode(value) for name, value in totals.items()},
     }
     paths = store.paths.run(run.id)
     paths.folder.mkdir(parents=True)
-    paths.spec.write_bytes(to_json(spec))
-    paths.provenance.write_bytes(to_json({"schema": 1, **PROVENANCE}))
+    paths.spec.write_bytes(spec)
+    paths.provenance.write_bytes(to_json(ORIGIN))
     paths.metrics.write_text(text)
     paths.lease(1).write_text(LEASE)
-    paths.result.write_bytes(to_json(result))
+    paths.result.write_bytes(to_json(sealed(Result.model_validate(result))))
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, as in result.json."""
+    return hashlib.sha256(content).hexdigest()
 
 
 if __name__ == "__main__":

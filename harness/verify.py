@@ -52,6 +52,7 @@ def verify(
     from harness.store.paths import RUN_ID_START, RunPaths
     from harness.store.records import Store
     from harness.terminal import shell, verified
+    from harness.terminal.progress_line import progress_line
 
     if device != "auto" and not retrain:
         raise InputError("--device: has no effect without --retrain; add --retrain")
@@ -66,7 +67,8 @@ def verify(
         found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
         checked = ", ".join(chosen)
     else:
-        chosen, loaded, found = check_store(store)
+        with progress_line("checking runs") as progress:
+            chosen, loaded, found = check_store(store, progress)
         plans = len(loaded)
         found += [each for plan in loaded for each in check_chosen(store, plan)]
         parts = [f"{count} {kind}{'s' * (count != 1)}" for count, kind in ((len(chosen), "run"), (plans, "plan"))]

@@ -6,6 +6,8 @@ An interval over seeds holds for this test set only. These intervals need the ar
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +65,15 @@ def new_images(
             shared[variant, over] = [(completed[variant, seed], completed[over, seed]) for seed in both]
     needed = dict.fromkeys(run_id for ids in shared.values() for pair in ids for run_id in pair)
     files = {run_id: store.paths.run(run_id).predictions for run_id in needed}
-    if (size := sum(file.stat().st_size for file in files.values() if file.is_file())) > MAX_BYTES:
+    sizes = {run_id: found.st_size for run_id, file in files.items() if (found := _status(file)) is not None}
+    if (size := sum(sizes.values())) > MAX_BYTES:
         return Images(
             {}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, exceed the limit of {MAX_BYTES / 2**20:,.0f} MiB"
         )
-    altered = tuple(run_id for run_id, file in files.items() if _altered(store, run_id, file))
-    correct = {run_id: _correct(file, records[run_id].metrics.get(metric)) for run_id, file in files.items()}
+    altered = tuple(run_id for run_id in sizes if _altered(store, run_id, files[run_id]))
+    correct = {
+        run_id: _correct(file, records[run_id].metrics.get(metric)) if run_id in sizes else None for run_id, file in files.items()
+    }
     known = {run_id: correct_images for run_id, correct_images in correct.items() if correct_images is not None}
     reason = ""
     if len(known) < len(correct):
@@ -81,12 +86,21 @@ def new_images(
     return Images(intervals, reason, altered)
 
 
+def _status(file: Path) -> os.stat_result | None:
+    """None unless it is a file. A system call each: two objects a path would take most of the time without predictions."""
+    try:
+        found = os.stat(file)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 def _altered(store: Store, run_id: str, file: Path) -> bool:
-    """Whether the predictions changed after the run had finished; a file that is missing or unreadable is not compared."""
+    """Whether the predictions changed after the run had finished; a file that is unreadable is not compared."""
     try:
         result = store.result(run_id)
         expected = result.checksums.get(file.name) if result is not None else None
-        return file.is_file() and expected is not None and atomic.digest(file) != expected
+        return expected is not None and atomic.digest(file) != expected
     except StoreError:
         return False
 

@@ -59,8 +59,11 @@ def _of_runs(
         if record.state == "completed" and bad:
             yield run_id, f"result.json: completed, but {bad[0]} is {record.metrics[bad[0]]}"
     facts = {run_id: text for run_id, text in zip(ids, tables.column("facts"), strict=True) if text is not None}
-    for label in plan.variants:
-        own = [run.id for run in plan.runs if run.variant == label and run.id in facts]
+    seeds: dict[str, list[str]] = {label: [] for label in plan.variants}
+    for run in plan.runs:
+        if run.id in facts:
+            seeds[run.variant].append(run.id)
+    for own in seeds.values():
         if len({facts[run_id] for run_id in own}) > 1:
             wrong = unlike({run_id: json.loads(facts[run_id]) for run_id in own}, None)
             yield from ((run_id, f"result.json: {what}, unlike its other seeds") for run_id, what in wrong.items())

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from harness.errors import StoreError
@@ -22,57 +23,57 @@ class RunPaths:
 
     folder: Path
 
-    @property
+    @cached_property
     def spec(self) -> Path:
         """What the run id is computed from."""
         return self.folder / "spec.json"
 
-    @property
+    @cached_property
     def provenance(self) -> Path:
         """Which code, machine and command produced the results."""
         return self.folder / "provenance.json"
 
-    @property
+    @cached_property
     def metrics(self) -> Path:
         """One JSON object per epoch."""
         return self.folder / "metrics.jsonl"
 
-    @property
+    @cached_property
     def checkpoint(self) -> Path:
         """The training state to resume from."""
         return self.folder / "checkpoint.pt"
 
-    @property
+    @cached_property
     def predictions(self) -> Path:
         """Arrays stored with the result."""
         return self.folder / "predictions.npz"
 
-    @property
+    @cached_property
     def result(self) -> Path:
         """The result; it exists if and only if the run has finished."""
         return self.folder / "result.json"
 
-    @property
+    @cached_property
     def log(self) -> Path:
         """The output of the training, and the traceback."""
         return self.folder / "log.txt"
 
-    @property
+    @cached_property
     def files(self) -> Path:
         """The files of the program, if the task is a command."""
         return self.folder / "files"
 
-    @property
+    @cached_property
     def cases(self) -> Path:
         """What a program that can resume has written to $HARNESS_CASES."""
         return self.folder / "cases.jsonl"
 
-    @property
+    @cached_property
     def root(self) -> Path:
         """The results folder."""
         return self.folder.parents[1]
 
-    @property
+    @cached_property
     def environments(self) -> Path:
         """Lists of installed packages, shared by all runs of the results folder."""
         return Paths(self.root).environments
@@ -136,7 +137,7 @@ class Paths:
         """One file per plan."""
         return self.root / "plans"
 
-    @property
+    @cached_property
     def runs(self) -> Path:
         """One folder per run."""
         return self.root / "runs"

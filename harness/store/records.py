@@ -27,6 +27,7 @@ FinalState = Literal["completed", "diverged", "failed"]
 State = Literal["pending", "running", "interrupted", "completed", "diverged", "failed"]
 Reason = Literal["oom", "bug", "data", "disk", "killed", "exit", "timeout", "output"]
 Value = int | float | str | bool | None
+NOT_FINITE = frozenset({"nan", "inf", "-inf", math.inf, -math.inf})  # in metrics.jsonl, and numbers too large for a float
 FEW = 8  # runs of which each is looked up: fewer calls than the listing of all runs of a large folder
 _set_here: dict[str, str] = {}  # variables that this process has set: another store of it sets them anew
 
@@ -201,11 +202,19 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], fence: Fence | Non
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl, non-finite numbers as floats; none without a file. Raises StoreError with the damaged line."""
-    advice = "restore it from a copy, or remove the run's folder to train it again"
     try:
-        lines = atomic.read_bytes(path).decode().splitlines()
+        return parse_rows(atomic.read_bytes(path), path)
     except FileNotFoundError:
         return []
+
+
+def parse_rows(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """The rows in `data`, which was read from `path`; as `read_rows`."""
+    if (quick := _ordinary_rows(data)) is not None:
+        return quick
+    advice = "restore it from a copy, or remove the run's folder to train it again"
+    try:
+        lines = data.decode().splitlines()
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: cannot be read: {error}; {advice}") from error
     rows = []
@@ -215,6 +224,30 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         except (ValueError, AttributeError) as error:
             raise StoreError(f"{path}:{number}: invalid JSON object {line[:40]!r}; {advice}") from error
     return rows
+
+
+def written_rows(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """`parse_rows`, but non-finite numbers are strings, as they are written."""
+    if (quick := _ordinary_rows(data)) is not None:
+        return quick
+    rows = parse_rows(data, path)
+    return [{name: encode(value) if isinstance(value, float) else value for name, value in row.items()} for row in rows]
+
+
+def _ordinary_rows(data: bytes) -> list[dict[str, Any]] | None:
+    """The rows, parsed at once, if every line is one flat object of finite numbers and other values; else None.
+
+    A line that begins and ends with the only braces that it has is one object, or the whole is not JSON.
+    """
+    lines = data.count(b"\n")
+    flat = data[:1] == b"{" and data[-2:] == b"}\n" and data.count(b"}\n{") == lines - 1
+    if not flat or data.count(b"{") != lines or data.count(b"}") != lines or b"[" in data or b"NaN" in data:
+        return None
+    try:
+        rows: list[dict[str, Any]] = json.loads("[" + data[:-1].decode().replace("\n", ",") + "]")
+    except ValueError:
+        return None
+    return None if any(value in NOT_FINITE for row in rows for value in row.values()) else rows
 
 
 def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:

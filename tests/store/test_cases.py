@@ -1,5 +1,7 @@
 """The cases of finished runs: read once, refused when they have changed."""
 
+from io import BytesIO
+
 import numpy as np
 from programs import planned, trained
 
@@ -59,7 +61,7 @@ def test_arrays_of_different_lengths_are_no_cases(tmp_path):
     arrays = {"cases": np.array(["a", "b"]), "accuracy": np.ones(3)}
     assert case_arrays(arrays) == "accuracy has another number of cases"
     np.savez(tmp_path / "x.npz", **arrays)
-    assert array_problem(tmp_path / "x.npz") == "its arrays have cases 2, accuracy 3 cases"
+    assert array_problem(BytesIO((tmp_path / "x.npz").read_bytes())) == "its arrays have cases 2, accuracy 3 cases"
 
 
 def test_the_cases_of_another_task_may_be_numbers_in_any_order():

@@ -10,7 +10,7 @@ from harness.errors import StoreError
 from harness.store import records
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch, take
-from harness.store.records import Result, Store, encode, read_rows, rows_so_far, write_rows
+from harness.store.records import Result, Store, decode, encode, parse_rows, read_rows, rows_so_far, write_rows
 
 RUN = "0123456789ab"
 
@@ -200,3 +200,25 @@ def test_each_store_of_a_process_has_its_own_checkouts_unless_the_caller_says_wh
     monkeypatch.setenv("HARNESS_CHECKOUTS", str(tmp_path / "mine"))
     Store.open(tmp_path / "three")
     assert os.environ["HARNESS_CHECKOUTS"] == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"epoch": 1, "a": 0.1, "b": null, "c": "text", "d": true, "e": 1e-07, "f": 12345678901234567890}\n{"epoch": 2}\n',
+        '{"a": "nan"}\n{"a": "-inf", "b": 1e999}\n',
+        '{"a": NaN}\n',
+        '{"a": {"b": 1}}\n{"a": "}{", "b": "["}\n',
+        '{"a": 1}',
+        "",
+    ],
+)
+def test_rows_parsed_at_once_are_those_parsed_line_by_line(text: str, tmp_path: Path) -> None:
+    one_by_one = [{name: decode(value) for name, value in json.loads(line).items()} for line in text.splitlines()]
+    assert repr(parse_rows(text.encode(), tmp_path)) == repr(one_by_one)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1},{"b": 2}\n', '{"a": [{"b": 1}\n{"c": 2}]}\n{},{}\n', '{"a": 1}\n\n{"a": 2}\n', "1\n"])
+def test_rows_that_are_objects_only_together_are_damaged(text: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="invalid JSON object"):
+        parse_rows(text.encode(), tmp_path / "metrics.jsonl")

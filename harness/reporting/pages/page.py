@@ -90,7 +90,7 @@ def render(report: ReportData, pictures: Sequence[Picture]) -> str:
         other_commits=other_commits(plan, report.origins),
         paper=paper.rendered(report),
         trust=trust_table(report),
-        runs=run_table(report),
+        runs=run_table(report, {run.id for claim in claims if claim.listed for group in claim.groups for run in group.runs}),
         commits=commits(report),
         history=summary.history(report),
         unclaimed=summary.unclaimed(report),

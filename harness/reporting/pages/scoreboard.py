@@ -22,6 +22,7 @@ from harness.reporting.pages.page import REFRESH_S, rendered
 from harness.reporting.pages.report_data import ReportData, gather
 from harness.reporting.pages.search_data import SearchReportData, gather_search
 from harness.reporting.pages.summary import banner, device_word, hours
+from harness.reporting.tables.model import kept_ids
 from harness.store.atomic import is_file, make_folder, write_text
 from harness.store.frame_cache import RunTables, load_tables
 from harness.store.records import Store
@@ -131,7 +132,7 @@ def plan_row(report: ReportData) -> PlanRow:
                 alpha=plan.alpha,
                 contradicted=verdict.contradicted,
                 optimistic=verdict.optimistic,
-                ids=verdict.run_ids,
+                ids=kept_ids(verdict.run_ids),
             )
             for place, verdict in enumerate(report.judgement.verdicts, 1)
         ),

@@ -10,6 +10,7 @@ from harness.experiment.study import Study
 from harness.reporting import phrases
 from harness.reporting.pages.mixtures import compared
 from harness.reporting.pages.report_data import ReportData
+from harness.reporting.tables.model import kept_ids
 
 # Characters of the first claim's sentences that leave room for the figure on the first screen.
 SENTENCE, STATEMENT = 240, 160
@@ -53,7 +54,7 @@ def headline(report: ReportData) -> Headline | None:
         sentence = f"{late[0].upper()}{late[1:]}. {sentence}"
     statement = shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …")
     contradicted = phrases.contradiction(first, report.metrics)
-    return Headline(first.verdict, sentence, first.run_ids, statement, phrases.label(report.metric), contradicted)
+    return Headline(first.verdict, sentence, kept_ids(first.run_ids), statement, phrases.label(report.metric), contradicted)
 
 
 def facts(report: ReportData) -> list[str]:

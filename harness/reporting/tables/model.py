@@ -15,6 +15,12 @@ REPORTS: tuple[Format, ...] = ("html", "markdown")
 
 MARK = "✓"  # a component is on
 NAMED = 6  # ids in the tooltip of a number
+MOST_IDS = 200  # that a page keeps beside a number; of more, the tooltip has their number, and runs.csv all
+
+
+def kept_ids(run_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The runs that a number comes from, for pages; none if they are more than `MOST_IDS`."""
+    return run_ids if len(run_ids) <= MOST_IDS else ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Cell:
         """The part of the text that `bold` is about, and the rest: `93.04`, ` ± 0.15`."""
         head, mark, rest = self.text.partition(" ± ")
         return head, f"{mark}{rest}"
+
+    @property
+    def kept_ids(self) -> tuple[str, ...]:
+        """`kept_ids` of its runs."""
+        return kept_ids(self.run_ids)
 
     @property
     def title(self) -> str:

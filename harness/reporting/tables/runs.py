@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.experiment.plan import PlannedRun
 from harness.reporting import phrases
 from harness.reporting.tables.model import Cell, Column, DisplayTable, Link
 from harness.reporting.tables.variants import finite
 from harness.reporting.tables.versions import commit_link
 from harness.store.atomic import names
 from harness.store.provenance import Code, Provenance
+from harness.store.records import Record
 
 if TYPE_CHECKING:
     from harness.reporting.pages.report_data import ReportData
 
 PAGE = re.compile(r"https?://[\w.:/~%+=@-]+")
+MOST_ROWS = 2_000  # a table of more is neither read nor sorted by a browser at once; runs.csv has all
 FILES = ("log.txt", "metrics.jsonl", "result.json", "provenance.json", "spec.json")
 
 
-def run_table(report: ReportData) -> DisplayTable:
-    """By variant, then in the plan's order of seeds."""
+def run_table(report: ReportData, linked: Collection[str] = ()) -> DisplayTable:
+    """By variant, then in the plan's order of seeds. Of more than `MOST_ROWS` runs, only some, as its note says.
+
+    `linked`: ids of runs that the page links to, which are always there.
+    """
     order = {label: place for place, label in enumerate(report.plan.variants)}
-    requested = sorted(report.requested, key=lambda run: order[run.variant])
+    every = sorted(report.requested, key=lambda run: order[run.variant])
+    requested = shortened(every, report.records, linked, MOST_ROWS)
     records = [report.records[run.id] for run in requested]
     origins = [report.origins.get(run.id) for run in requested]
     # The last measurement of a failed or diverged run is not a result.
@@ -63,7 +71,31 @@ def run_table(report: ReportData) -> DisplayTable:
         Column("files", cells=files, formats=("html",)),
         Column("W&B", cells=pages, formats=("markdown",)),
     ]
-    return DisplayTable([replace(column, optional=True) for column in columns], "Runs")
+    note = "" if len(requested) == len(every) else _left_out(len(requested), len(every))
+    return DisplayTable([replace(column, optional=True) for column in columns], "Runs", note)
+
+
+def shortened(
+    runs: Sequence[PlannedRun], records: Mapping[str, Record], linked: Collection[str], most: int
+) -> Sequence[PlannedRun]:
+    """`runs`, which are sorted by variant, or about `most` of them: `linked`, up to half of them that failed, diverged or train
+    now, and of each variant the first ones, equally many.
+    """
+    if len(runs) <= most:
+        return runs
+    wanted = {*linked}
+    wanted |= {*islice((run.id for run in runs if records[run.id].state not in ("completed", "pending")), most // 2)}
+    by_variant = [list(own) for _, own in groupby(runs, key=lambda run: run.variant)]
+    each = max((most - len(wanted)) // len(by_variant), 1)
+    wanted |= {run.id for own in by_variant for run in own[:each]}
+    return [run for run in runs if run.id in wanted]
+
+
+def _left_out(shown: int, of: int) -> str:
+    return (
+        f"{shown:,d} of {of:,d} runs: those that failed, diverged or train now (at most {MOST_ROWS // 2:,d}), and the first "
+        "seeds of each variant; runs.csv has every run"
+    )
 
 
 def _files(folder: Path) -> tuple[str, ...]:

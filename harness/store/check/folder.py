@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
@@ -13,7 +14,7 @@ from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.check.ledger import check_ledger
 from harness.store.check.plan import check_described, check_plan
-from harness.store.check.run import check_run
+from harness.store.check.run import checked
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
 from harness.store.records import Store
 from harness.store.temporaries import TEMPORARY
@@ -27,17 +28,29 @@ KNOWN = frozenset(
 )
 
 
-def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
-    """Every run id on disk, every readable plan, and all findings. Raises StoreError."""
+def check_store(
+    store: Store, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> tuple[list[str], list[Plan], list[FileFinding]]:
+    """Every run id on disk, every readable plan, and all findings. Raises StoreError.
+
+    The files of a run are read once. `progress` gets the number of runs checked so far, and of all.
+    """
     found = [unknown_file(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
-    runs = []
-    for path in entries(store.paths.runs):
-        if atomic.is_folder(path) and RUN_ID.fullmatch(path.name):
+    runs, facts, digests = [], {}, {}
+    in_runs = entries(store.paths.runs)
+    for done, path in enumerate(in_runs):
+        progress(done, len(in_runs))
+        if RUN_ID.fullmatch(path.name) and atomic.is_folder(path):
             runs.append(path.name)
-            found += check_run(RunPaths(path))
+            own = checked(RunPaths(path))
+            found += own.found
+            digests[path.name] = own.digest
+            if own.facts is not None:
+                facts[path.name] = own.facts
         else:
             found.append(unknown_file(path, "its name is not a run id, so it is ignored"))
-    plans, of_plans = _check_plans(store)
+    progress(len(in_runs), len(in_runs))
+    plans, of_plans = _check_plans(store, facts)
     replaced, of_replaced = _read_replaced(store)
     requested = {run.id for plan in (*plans, *replaced) for run in plan.runs} | memberships(store.paths, replaced=True).keys()
     requested |= {step for plan in (*plans, *replaced) for step in known_steps(plan)} | steps_of_trials(store.paths).keys()
@@ -46,7 +59,7 @@ def check_store(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]
         for orphan in runs
         if orphan not in requested
     ]
-    found += [*_check_environments(store), *check_ledger(store, plans)]
+    found += [*_check_environments(store), *check_ledger(store, plans, digests)]
     return runs, plans, [*found, *of_plans, *of_replaced, *check_studies(store), *orphans]
 
 
@@ -57,7 +70,7 @@ def all_plans(store: Store) -> list[Plan]:
     return [plan for plan in plans if plan is not None]
 
 
-def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
+def _check_plans(store: Store, facts: Mapping[str, Mapping[str, Any]]) -> tuple[list[Plan], list[FileFinding]]:
     plans: list[Plan] = []
     found: list[FileFinding] = []
     for path in entries(store.paths.plans):
@@ -70,7 +83,7 @@ def _check_plans(store: Store) -> tuple[list[Plan], list[FileFinding]]:
         elif (plan := _read_plan(path, found)) is not None:
             plans.append(plan)
             found += check_plan(plan, path)
-            found += check_described(store, plan)
+            found += check_described(store, plan, facts)
     return plans, found
 
 

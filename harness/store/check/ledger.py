@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
@@ -13,7 +14,7 @@ from harness.store import atomic
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.ledger.chain import NUMBER, Ledger, chain_entries, other_chains, own_chain, read_bytes
 from harness.store.ledger.entry import Entry, Opened, checksum
-from harness.store.ledger.history import changed_results, missing_plans, plan_differences
+from harness.store.ledger.history import missing_plans, plan_differences, result_digests
 from harness.store.records import Store
 from harness.store.temporaries import TEMPORARY
 
@@ -23,8 +24,13 @@ PLAN_AGAIN = "restore it from a copy, or make it again with: harness run EXPERIM
 COMPARE = "restore the entries from a copy; a head that was recorded elsewhere (W&B's configuration) shows which are genuine"
 
 
-def check_ledger(store: Store, plans: Sequence[Plan]) -> list[FileFinding]:
-    """Findings about the ledger, and about `plans` and results that differ from it. None without a ledger. Raises StoreError."""
+def check_ledger(
+    store: Store, plans: Sequence[Plan], digests: Mapping[str, str | None] = MappingProxyType({})
+) -> list[FileFinding]:
+    """Findings about the ledger, and about `plans` and results that differ from it. None without a ledger. Raises StoreError.
+
+    `digests`: run id -> SHA-256 of the result.json that was read a moment ago; None: there was none.
+    """
     paths = store.paths
     try:
         own = own_chain(paths)
@@ -45,14 +51,17 @@ def check_ledger(store: Store, plans: Sequence[Plan]) -> list[FileFinding]:
     for plan in plans:
         for what in plan_differences(ledger.state, plan):
             found.append(FileFinding(paths.plan(plan.name), f"differs from the ledger: {what}", AGAIN))
-        found += _check_results(store, ledger, plan)
+        found += _check_results(store, ledger, plan, digests)
     for path, at in missing_plans(paths, ledger.state).items():
         found.append(FileFinding(path, f"was registered on {at[:10]} and is gone; its runs are kept", PLAN_AGAIN))
     return found
 
 
-def _check_results(store: Store, ledger: Ledger, plan: Plan) -> Iterator[FileFinding]:
-    for run_id, digest in changed_results(store.paths, ledger.state, plan).items():
+def _check_results(store: Store, ledger: Ledger, plan: Plan, digests: Mapping[str, str | None]) -> Iterator[FileFinding]:
+    used = ledger.state.plan(plan.name).used
+    differing = ledger.state.changed(plan.name, {run_id: digests.get(run_id) for run_id in used})
+    # Read again: a worker may have replaced a result, and said so in the ledger, since the runs were checked.
+    for run_id, digest in ledger.state.changed(plan.name, result_digests(store.paths, differing)).items():
         what = "is missing" if digest is None else "has changed"
         yield FileFinding(store.paths.run(run_id).result, f"{what} since a look of {plan.name} used it", AGAIN)
 

@@ -13,8 +13,7 @@ from harness.experiment.plan import Plan, Registration, task_of
 from harness.experiment.plan_check import missing_runs, unknown_metrics
 from harness.experiment.run_id import run_ids
 from harness.store.check.finding import FileFinding
-from harness.store.check.result import facts
-from harness.store.records import Result, Store, encode, read_rows
+from harness.store.records import Store, encode
 from harness.store.seal import seal_broken
 from harness.tasks.identity import identity
 from harness.tasks.protocol import Task, parse_config
@@ -106,16 +105,21 @@ def _check_ids(plan: Plan, path: Path, task: Task) -> Iterator[FileFinding]:
         yield FileFinding(path, f"{what}{others}: the file or the code has changed since", REPLAN)
 
 
-def check_described(store: Store, plan: Plan) -> Iterator[FileFinding]:
-    """Check that completed runs have what the task describes of their configuration (`parameters`), and nothing made up."""
+def check_described(store: Store, plan: Plan, facts: Mapping[str, Mapping[str, Any]]) -> Iterator[FileFinding]:
+    """Check that completed runs have what the task describes of their configuration (`parameters`), and nothing made up.
+
+    `facts`: run id -> `check.result.facts` of its result, of the completed runs that could be read.
+    """
     try:
         task = task_of(plan)
     except InputError:
         return  # check_plan says so
+    known: dict[str, dict[str, Mapping[str, Any]]] = {label: {} for label in plan.variants}
+    for run in plan.runs:
+        if run.id in facts:
+            known[run.variant][run.id] = facts[run.id]
     for label, config in plan.variants.items():
-        results = {run.id: _facts(store, run.id) for run in plan.runs if run.variant == label}
-        known = {run_id: found for run_id, found in results.items() if found is not None}
-        for run_id, what in unlike(known, described(task, config)).items():
+        for run_id, what in unlike(known[label], described(task, config)).items():
             yield FileFinding(
                 store.paths.run(run_id).result, what, "restore it from a copy, or remove the run's folder to train it again"
             )
@@ -145,15 +149,3 @@ def unlike(found: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Any] |
             elif expected is not None and name not in expected and len(values) == 1 < len(found):
                 wrong.setdefault(run_id, []).append(f"{name} {value}, which was not measured")
     return {run_id: f"holds {', '.join(texts)}" for run_id, texts in wrong.items()}
-
-
-def _facts(store: Store, run_id: str) -> dict[str, Any] | None:
-    """The facts in a completed result; None without one, or if a file is damaged, which `check_run` reports."""
-    try:
-        result: Result | None = store.result(run_id)
-        if result is None or result.state != "completed":
-            return None
-        rows = read_rows(store.paths.run(run_id).metrics)
-    except StoreError:
-        return None
-    return facts(result, rows[-1] if rows else {})

@@ -6,7 +6,11 @@ own seal (a checksum of its fields; older results have none) and with the rows i
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,24 +20,46 @@ from harness.common.shared_files import SharedFile
 from harness.errors import PackageError, StoreError
 from harness.experiment.run_id import Spec, run_id
 from harness.store import atomic, checkpoint, lease
-from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
-from harness.store.check.result import altered, contradictions, fluctuating, wrong_choices
+from harness.store.check.finding import FileFinding, from_error, leftover, unknown_file
+from harness.store.check.result import altered, contradictions, facts, fluctuating, wrong_choices
 from harness.store.lease import LEASE, Timing
 from harness.store.paths import RunPaths
 from harness.store.provenance import Provenance, content_digest
-from harness.store.records import Result, encode, read_rows
+from harness.store.records import Result, written_rows
 from harness.store.run_summary import summary
 from harness.store.temporaries import TEMPORARY
 from harness.tasks.command.model import definition_digest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_RUN = RunPaths(Path())
+KNOWN = frozenset(
+    path.name
+    for path in (
+        *(_RUN.spec, _RUN.provenance, _RUN.metrics, _RUN.checkpoint, _RUN.predictions, _RUN.result, _RUN.log, _RUN.files),
+        _RUN.cases,
+    )
+)
 RESTORE = "restore it from a copy, or remove the run's folder to train it again"
 REWRITTEN = "run the experiment again: it is rewritten from the checkpoint"
 
 
+@dataclass(frozen=True)
+class CheckedRun:
+    """What the check of a run found, and what later checks compare its result with, so that its files are read once."""
+
+    found: list[FileFinding]
+    facts: Mapping[str, Any] | None  # `check.result.facts` of a completed run whose files can be read
+    digest: str | None  # SHA-256 of result.json; None: it has none, or it cannot be read
+
+
 def check_run(paths: RunPaths) -> list[FileFinding]:
     """All findings about the folder of a run."""
+    return checked(paths).found
+
+
+def checked(paths: RunPaths) -> CheckedRun:
+    """The check of the folder of a run. Every file is read at most once; in a finished run's folder, only those that it lists."""
     run = _Run(paths)
     try:
         run.check()
@@ -41,7 +67,7 @@ def check_run(paths: RunPaths) -> list[FileFinding]:
         run.found.append(from_error(paths.folder, error))
     except OSError as error:
         run.found.append(from_error(paths.folder, atomic.unusable(paths.folder, "be read", error)))
-    return run.found
+    return CheckedRun(run.found, run.facts, run.digests.get(paths.result.name))
 
 
 class _Run:
@@ -52,10 +78,16 @@ class _Run:
         self.found: list[FileFinding] = []
         self.result: Result | None = None
         self.spec: Spec | None = None
+        self.facts: Mapping[str, Any] | None = None
+        self.finished = False
+        self.names: frozenset[str] = frozenset()  # in the folder
+        self.digests: dict[str, str] = {}  # name of a file that was read -> its SHA-256
 
     def check(self) -> None:
+        self.names = frozenset(atomic.names(self.paths.folder))
         # In this order: a worker that trains the run meanwhile can add rows after the checkpoint was read, but never lack some.
         self.result = self._read(self.paths.result, Result)
+        self.finished = self._exists(self.paths.result)
         if self.result is not None and (wrong := altered(self.result)):
             self._add(self.paths.result, wrong)
         saved = self._checkpoint()
@@ -67,18 +99,35 @@ class _Run:
         self._predictions()
         self._others()
 
-    @property
-    def finished(self) -> bool:
-        return atomic.exists(self.paths.result)
-
     def _add(self, path: Path, what: str, advice: str = RESTORE, harmless: bool = False) -> None:
         self.found.append(FileFinding(path, what, advice, harmless))
 
-    def _read(self, path: Path, model: type[ModelT]) -> ModelT | None:
+    def _content(self, path: Path) -> bytes | None:
+        """The content of a file; None if it does not exist. Raises StoreError.
+
+        Whoever trains the run may add files to those that were listed, but not to a finished run.
+        """
+        if self._absent(path):
+            return None
         try:
-            return atomic.read_json(path, model)
+            data = atomic.read_bytes(path)
         except FileNotFoundError:
             return None
+        self.digests[path.name] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def _exists(self, path: Path) -> bool:
+        """Whether a file exists, of which `_content` may have been called. Raises StoreError."""
+        return path.name in self.digests or (not self._absent(path) and atomic.exists(path))
+
+    def _absent(self, path: Path) -> bool:
+        """Whether a file does not exist, without a call; False if that is not known."""
+        return self.finished and path.name not in self.names
+
+    def _read(self, path: Path, model: type[ModelT]) -> ModelT | None:
+        try:
+            data = self._content(path)
+            return None if data is None else atomic.parse_json(data, path, model)
         except StoreError as error:
             self.found.append(from_error(path, error))
             return None
@@ -88,13 +137,13 @@ class _Run:
         if self.result is None:
             return True
         expected = self.result.checksums.get(path.name)
-        if not atomic.exists(path):
+        if not self._exists(path):
             if expected is not None:
                 self._add(path, "is missing, but existed when the run finished")
             return False
         if expected is None:
             self._add(path, "has no checksum in result.json")
-        elif atomic.digest(path) != expected:
+        elif self.digests.get(path.name) != expected:
             self._add(path, "has changed since the run finished: its checksum does not match result.json")
         else:
             return True
@@ -104,8 +153,8 @@ class _Run:
         path, folder = self.paths.spec, self.paths.folder
         spec = self.spec = self._read(path, Spec)
         if spec is None:
-            begun = self.finished or atomic.exists(self.paths.metrics) or atomic.exists(self.paths.checkpoint)
-            if begun and not atomic.exists(path):
+            begun = self.finished or self._exists(self.paths.metrics) or self._exists(self.paths.checkpoint)
+            if begun and not self._exists(path):
                 self._add(path, "is missing: the configuration of this run is unknown")
             return
         try:
@@ -117,7 +166,7 @@ class _Run:
             self._add(path, f"is not the original configuration of this run: its program gives the version {version}")
         elif own == folder.name:
             self._unchanged(path)
-        elif self.result and self.result.checksums.get(path.name) == atomic.digest(path):
+        elif self.result and self.result.checksums.get(path.name) == self.digests[path.name]:
             self._add(folder, f"holds the run {own}", f"rename the folder to {own}")
         else:
             self._add(path, f"is not the original configuration of this run: it gives the id {own}")
@@ -125,9 +174,9 @@ class _Run:
     def _provenance(self) -> None:
         path = self.paths.provenance
         origin = self._read(path, Provenance)
-        if origin is None and self.finished and not atomic.exists(path):
+        if origin is None and self.finished and not self._exists(path):
             self._add(path, "is missing: the code and machine of this run are unknown")
-        if origin is not None and lost_result(self.paths, origin):
+        if origin is not None and not self.finished and lost_result(self.paths, origin):
             self._add(
                 self.paths.result, "is missing, but the run had finished", "restore it from a copy, or run the experiment again"
             )
@@ -162,6 +211,8 @@ class _Run:
         restart = "run the experiment again: the run starts from the beginning, unless a copy is restored first"
         advice = "remove it, or restore it from a copy: the run has finished and does not need it" if self.finished else restart
         try:
+            if self._absent(path):
+                return None
             rows = checkpoint.unpack(atomic.read_bytes(path)).get("rows")
         except FileNotFoundError:
             return None
@@ -184,18 +235,18 @@ class _Run:
         path, before = self.paths.metrics, len(self.found)
         advice = RESTORE if self.finished or saved is None else REWRITTEN
         try:
-            rows = [
-                {name: encode(value) if isinstance(value, float) else value for name, value in row.items()}
-                for row in read_rows(path)
-            ]
+            data = self._content(path)
+            rows = written_rows(data or b"", path)
         except StoreError as error:
             self._add(path, from_error(path, error).what, advice)
             return None
+        if self.result is not None and self.result.state == "completed":
+            self.facts = facts(self.result, rows[-1] if rows else {})
         gap = next((line for line, row in enumerate(rows, start=1) if row.get("epoch") != line), None)
         if gap is not None:
             self._add(path, f"line {gap} should hold epoch {gap}, but holds {rows[gap - 1].get('epoch')}", advice)
         elif self.finished:
-            if atomic.exists(path) or (self.result and path.name in self.result.checksums):
+            if data is not None or (self.result and path.name in self.result.checksums):
                 self._unchanged(path)
         elif saved is not None and len(rows) < len(saved):
             self._add(path, f"has {len(rows)} of the {len(saved)} epochs in the checkpoint", advice)
@@ -215,23 +266,22 @@ class _Run:
 
     def _predictions(self) -> None:
         path = self.paths.predictions
-        if not atomic.exists(path) and (self.result is None or path.name not in self.result.checksums):
+        data = self._content(path)
+        if data is None and (self.result is None or path.name not in self.result.checksums):
             return
-        if self._unchanged(path) and (wrong := array_problem(path)):
+        if self._unchanged(path) and data is not None and (wrong := array_problem(io.BytesIO(data))):
             self._add(path, wrong)
 
     def _others(self) -> None:
-        known = {path.name for path in (self.paths.spec, self.paths.provenance, self.paths.metrics, self.paths.checkpoint)}
-        known |= {path.name for path in (self.paths.predictions, self.paths.result, self.paths.log)}
-        known |= {self.paths.files.name, self.paths.cases.name}
         state = lease.newest(self.paths.folder)
         if state is not None and (state.claim is None or state.beat < 0):
             what = f"cannot be read; a worker takes over the run after {Timing().stale_s:.0f} s"
             self._add(self.paths.lease(state.number), what, "", harmless=True)
         held = state is not None and not state.released and state.age_s < Timing().stale_s
-        for path in entries(self.paths.folder):
-            if path.name in known or LEASE.fullmatch(path.name):
+        for name in sorted(self.names if self.finished else atomic.names(self.paths.folder)):
+            if name in KNOWN or LEASE.fullmatch(name):
                 continue
+            path = self.paths.folder / name
             if TEMPORARY.fullmatch(path.name):
                 if not held:  # its writer may be running
                     self.found.append(leftover(path))
@@ -254,10 +304,10 @@ def lost_result(paths: RunPaths, origin: Provenance) -> bool:
     return state is not None and state.released
 
 
-def array_problem(path: Path) -> str | None:
+def array_problem(file: io.BytesIO | SharedFile) -> str | None:
     """The first problem of the arrays in an .npz file, or None."""
     try:
-        arrays = load_arrays(path)
+        arrays = arrays_in(file)
     except Exception as error:  # readers raise many types for unexpected content
         return f"cannot be opened: {type(error).__name__}: {error}"
     for name, array in arrays.items():
@@ -274,8 +324,13 @@ def array_problem(path: Path) -> str | None:
 
 def load_arrays(path: Path) -> dict[str, Any]:
     """Name -> numpy array of an .npz file. Raises StoreError and what numpy raises, also for arrays that need pickle."""
+    with SharedFile(path) as stream:  # opened here: numpy does not close a file that it cannot read
+        return arrays_in(stream)
+
+
+def arrays_in(stream: io.BytesIO | SharedFile) -> dict[str, Any]:
+    """`load_arrays` of an open file."""
     import numpy as np
 
-    # Opened here: numpy does not close a file that it cannot read.
-    with SharedFile(path) as stream, np.load(stream, allow_pickle=False) as file:
+    with np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from harness import worker
 from harness.execution.recording import archive_plan
 from harness.experiment.plan import Plan
+from harness.reporting.pages import gather, record
 from harness.store.check.folder import all_plans, check_store
 from harness.store.paths import Paths
 from harness.store.records import Store
@@ -55,7 +59,7 @@ def test_an_empty_store_has_no_findings(store: Store) -> None:
 
 def test_all_paths_of_the_harness_are_known(store: Store) -> None:
     samples: dict[str, Any] = {"name": "toys", "run_id": "0123456789ab", "number": 1, "looks": (3, 5), "spending": "linear"}
-    named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property)]
+    named = [getattr(store.paths, name) for name, member in vars(Paths).items() if isinstance(member, property | cached_property)]
     for _, method in inspect.getmembers(store.paths, inspect.ismethod):
         if not method.__name__.startswith("_"):
             named.append(method(*(samples[parameter] for parameter in inspect.signature(method).parameters)))
@@ -146,3 +150,34 @@ def test_other_files_give_notes_everywhere(store: Store) -> None:
     (store.paths.runs / "0123456789ab.bak").mkdir()
     assert findings(store) == {}
     assert set(findings(store, harmless=True)) == {Path(name) for name in (*names, "runs/0123456789ab.bak")}
+
+
+def test_every_file_of_a_run_is_read_once(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by the checks of plans and of the ledger, which compare the results with what the task and the looks said."""
+    record(gather(store, plan))  # a look in the ledger, which names the results
+    read: list[Path] = []
+
+    def counting(path: Path, *rest: Any) -> int:
+        read.append(Path(path))
+        return opened(path, *rest)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", counting)
+    assert check_store(store)[2] == []
+    of_runs = Counter(path for path in read if path.is_relative_to(store.paths.runs))
+    assert {path.name for path in of_runs} >= {"spec.json", "provenance.json", "metrics.jsonl", "result.json", "predictions.npz"}
+    assert {*of_runs.values()} == {1}
+
+
+def test_a_result_that_a_look_used_and_that_changed_is_found(store: Store, plan: Plan) -> None:
+    record(gather(store, plan))
+    paths = store.paths.run(plan.runs[0].id)
+    paths.result.write_bytes(paths.result.read_bytes() + b"\n")
+    assert findings(store) == {paths.result.relative_to(store.paths.root): f"has changed since a look of {plan.name} used it"}
+
+
+@pytest.mark.usefixtures("plan")
+def test_runs_are_counted_while_they_are_checked(store: Store) -> None:
+    shown: list[tuple[int, int]] = []
+    check_store(store, lambda done, of: shown.append((done, of)))
+    assert shown == [(done, 4) for done in range(5)]
