@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 
 UNKNOWN_GPU = "cuda"  # device name of a GPU whose model could not be determined
@@ -22,6 +23,11 @@ def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus"), rend
             return model
         torch = sys.modules.get("torch")
         return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else UNKNOWN_GPU
+    return _processor()
+
+
+@cache
+def _processor() -> str:
     return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
 
 
