@@ -42,6 +42,7 @@ from harness.store.provenance import now
 from harness.store.records import Store
 from harness.store.root import refuse_unusable
 from harness.tasks.protocol import Accelerator
+from harness.tasks.resources import NOTHING
 from harness.terminal.command_line import main_of
 
 
@@ -165,7 +166,9 @@ def _own_gpus(store: Store, work: Plan | Study, options: WorkerOptions) -> Itera
 
     `harness run` and SLURM give theirs to the workers that they start.
     """
-    if options.with_parent or "SLURM_JOB_ID" in os.environ:
+    needs, device = needed(work), options.device or work.accelerator
+    needs_nothing = device == "cpu" and all(each == NOTHING for each in needs.values())  # then what is left need not be read
+    if options.with_parent or needs_nothing or "SLURM_JOB_ID" in os.environ:
         yield
         return
     if isinstance(work, Study):
@@ -174,7 +177,7 @@ def _own_gpus(store: Store, work: Plan | Study, options: WorkerOptions) -> Itera
         left = trials_left(store, work, storage_url(None), options)
     else:
         left = runs_left(store, work, options)
-    with allocated(needed(work), options.device or work.accelerator, ONE, left, say) as (slot,):
+    with allocated(needs, device, ONE, left, say) as (slot,):
         os.environ.update(selecting(slot.gpus) if slot.gpus else {})
         yield
 

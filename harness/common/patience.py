@@ -121,7 +121,8 @@ def repeat(path: Path, operation: Callable[[], ResultT], limit_s: float | None =
             if (away := _away(path, error)) is None:
                 raise
             raise away from error
-    with without_waiting():
+    _inside.repeat = True
+    try:
         try:
             return operation()
         except (OSError, StoreError) as error:
@@ -130,6 +131,8 @@ def repeat(path: Path, operation: Callable[[], ResultT], limit_s: float | None =
             first = error
         limit_s = _patience.limit_s if limit_s is None else min(limit_s, _patience.limit_s)
         return _until_answered(path, operation, first, limit_s, _silence if silent else _say)
+    finally:
+        _inside.repeat = False
 
 
 def answered(path: Path, operation: Callable[[], ResultT], what: str = "be read") -> ResultT:

@@ -37,8 +37,13 @@ def forget(root: Path) -> None:
 
 def root_of(path: Path) -> Path | None:
     """The results folder that holds `path` or is it; None: this process has opened none above it."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed
-    return next((folder for folder in (absolute, *absolute.parents) if str(folder) in _opened), None)
+    # Strings, as this is called for every file that is missing.
+    folder = os.path.abspath(path)  # noqa: PTH100 - links are not followed
+    while folder not in _opened:
+        if (above := os.path.dirname(folder)) == folder:  # noqa: PTH120
+            return None
+        folder = above
+    return Path(folder)
 
 
 def is_away(path: Path) -> bool:

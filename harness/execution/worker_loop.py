@@ -226,7 +226,7 @@ def say(text: str) -> None:
     """Print to stderr. A full disk is ignored, as the exit code still reports the outcome."""
     try:
         try:
-            print(text, file=sys.stderr, flush=True)
+            print(f"{text}\n", end="", file=sys.stderr, flush=True)  # one call, as others write there, too
         except OSError as error:
             if not patience.is_transient(error):
                 raise

@@ -28,7 +28,6 @@ def device_name(device: str, gpus: Path = Path("/proc/driver/nvidia/gpus"), rend
 
 @cache
 def _processor() -> str:
-    """Cached: on machines with many processors the file is long, and the kernel makes it when it is read."""
     return _field(Path("/proc/cpuinfo"), "model name") or platform.processor() or platform.machine()
 
 

@@ -60,9 +60,12 @@ class Notices:
         if word == "alive":
             return  # nobody waits for it
         with suppress(OSError):
-            self._marker.parent.mkdir(mode=0o700, exist_ok=True)
-            self._marker.touch(mode=0o600)
-            os.utime(self._marker, ns=(time.time_ns(), time.time_ns()))  # touch is only as exact as the kernel's tick
+            try:
+                self._mark()
+            except FileNotFoundError:
+                self._marker.parent.mkdir(mode=0o700, exist_ok=True)
+                self._marker.touch(mode=0o600)
+                self._mark()
 
     def read(self) -> list[Notice]:
         """The notices since the last call, those of this process included; none if they cannot be read."""
@@ -87,6 +90,9 @@ class Notices:
     def has_new_here(self) -> bool:
         """Whether a worker on this machine has posted since the last `read`."""
         return self._marker_time() != self._seen
+
+    def _mark(self) -> None:
+        os.utime(self._marker, ns=(time.time_ns(), time.time_ns()))  # touch is only as exact as the kernel's tick
 
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)

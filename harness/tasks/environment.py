@@ -82,7 +82,8 @@ def own() -> Observed:
     return of_facts(probe.facts(), "worker")
 
 
-_imported: dict[str, Mapping[str, str]] = {}  # top-level module -> its distributions and their versions
+_looked_at: set[str] = set()  # names of imported modules
+_imported: dict[str, str] = {}  # the distributions that they belong to, and their versions
 
 
 def imported() -> dict[str, str]:
@@ -90,11 +91,11 @@ def imported() -> dict[str, str]:
 
     The first call reads files of all installed distributions, later ones only look at new modules.
     """
-    tops = {name.partition(".")[0] for name in list(sys.modules)} - sys.stdlib_module_names
-    if new := tops - _imported.keys():
-        _imported.update({top: _providers().get(top, {}) for top in new})
-    found = {name: version for top in tops for name, version in _imported[top].items()}
-    return dict(sorted(found.items()))
+    if new := set(sys.modules) - _looked_at:
+        for top in {name.partition(".")[0] for name in new} - sys.stdlib_module_names:
+            _imported.update(_providers().get(top, {}))
+        _looked_at.update(new)
+    return dict(sorted(_imported.items()))
 
 
 @lru_cache

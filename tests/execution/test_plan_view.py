@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import toy_task  # noqa: F401 - the task of the plans
+from counting import opened
 
 from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
@@ -51,21 +49,6 @@ def hold(store: Store, run_id: str, holder: Holder = ELSEWHERE) -> Lease:
     lease = store.take(run_id, Watch(Timing(), holder))
     assert lease is not None
     return lease
-
-
-@contextmanager
-def opened(below: Path) -> Iterator[list[str]]:
-    """The files and folders below a folder that are opened or listed meanwhile."""
-    found: list[str] = []
-    counting = True
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if counting and event in ("open", "os.listdir", "os.scandir", "os.mkdir") and str(arguments[0]).startswith(str(below)):
-            found.append(str(arguments[0]))
-
-    sys.addaudithook(hook)
-    yield found
-    counting = False
 
 
 def test_runs_that_have_not_begun_are_not_looked_at(store: Store, toy_plan: Callable[..., Plan]) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 import pytest
 import toy_task  # noqa: F401 - the task of the plans
+from counting import entered, opened
 
 from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
@@ -34,42 +32,31 @@ def record(generator: random.Random, run_id: str) -> Record:
     return Record(run_id, state)  # type: ignore[arg-type]  # a word of STATES
 
 
-@contextmanager
-def calls() -> Iterator[list[int]]:
-    """The number of Python functions and generators that are entered meanwhile."""
-    found = [0]
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        found[0] += event == "call"
-
-    sys.setprofile(count)
-    try:
-        yield found
-    finally:
-        sys.setprofile(None)
-
-
-@pytest.mark.parametrize("listed", [(), (7, 3, 9, 1, 4, 0)], ids=["counted up", "listed"])
+@pytest.mark.parametrize("listed", [(), (7, 3, 9, 1, 4, 0, 11, 2, 8, 5)], ids=["counted up", "listed"])
 def test_whatever_changes_the_answers_are_those_of_all_records(toy_plan: PlanMaker, listed: tuple[int, ...]) -> None:
-    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, looks=(2, 4, 6), claims=[CLAIM])
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, looks=(3, 5, 10), claims=[CLAIM])
     if listed:
-        seeds = dict(zip(range(6), listed, strict=True))
+        seeds = dict(zip(range(10), listed, strict=True))
         moved = [run.model_copy(update={"seed": seeds[run.seed]}) for run in plan.runs]
         plan = Plan.model_validate({**dict(plan), "listed_seeds": listed, "runs": moved})
     generator = random.Random(0)
-    standing = Standing(plan, {run.id: Record(run.id, "pending") for run in plan.runs})
-    schedule = Schedule(plan)
-    for change in range(100):
-        run = plan.runs[min(generator.randrange(12), generator.randrange(12))]
-        standing[run.id] = record(generator, run.id) if change % 25 else Record(run.id, "failed", traceback_digest="here")
+    scores = {run.id: {"score": 50.0 + generator.gauss()} for run in plan.runs}
+    begun = {run.id: Record(run.id, "completed", metrics=scores[run.id], ended_at="then") for run in plan.runs[:10]}
+    standing = Standing(plan, {run.id: begun.get(run.id, Record(run.id, "pending")) for run in plan.runs})
+    schedule, horizons = Schedule(plan), set()
+    for change in range(80):
+        run = plan.runs[max(generator.randrange(20), generator.randrange(20))]
+        standing[run.id] = record(generator, run.id) if change % 20 else Record(run.id, "failed", traceback_digest="here")
         whole, fresh = dict(standing), Schedule(plan)
         assert schedule.limit(standing) == fresh.limit(whole)
         assert common_failure(plan, standing) == common_failure(plan, whole)
         requested = standing.requested(schedule.limit(standing).horizons)
+        horizons.add(schedule.limit(standing).horizon)
         if common_failure(plan, whole) is None:
             assert [plan.runs[place] for place in requested.places()] == [*fresh.remaining(whole)]
         running = [run.id for run in fresh.requested(whole) if whole[run.id].state == "running"]
         assert [*standing.running_within(requested.horizons)] == running
+    assert len(horizons) > 1  # looks were judged
 
 
 def test_the_same_failure_of_all_runs_is_found_whatever_was_there_before(toy_plan: PlanMaker) -> None:
@@ -84,19 +71,23 @@ def test_the_same_failure_of_all_runs_is_found_whatever_was_there_before(toy_pla
     assert common_failure(plan, standing) is None
 
 
-def test_taking_a_run_of_a_large_plan_costs_what_it_costs_in_a_small_one(store: Store, toy_plan: PlanMaker) -> None:
+@pytest.mark.parametrize("looks", [False, True], ids=["fixed", "looks"])
+def test_taking_a_run_of_a_large_plan_costs_what_it_costs_in_a_small_one(store: Store, toy_plan: PlanMaker, looks: bool) -> None:
     options, found = WorkerOptions(poll_s=0.01, track="none"), []
     for seeds in (20, 400):
-        plan = toy_plan(seeds=seeds, name=f"of_{seeds}")
+        design: dict[str, object] = {"looks": (seeds, 2 * seeds), "claims": [CLAIM]} if looks else {"seeds": seeds}
+        plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, name=f"of_{seeds}", **design)
         store.save_plan(plan)
         worker = PlanWorker(store, plan, options, Stop())
         for _ in range(3):
             train = worker.take()
             assert train is not None
             train()
-        with calls() as counted:
+        with opened(store.paths.root) as calls, entered() as counted:
             train = worker.take()
         assert train is not None
-        found.append(counted[0])
+        found.append((counted[0], len(calls)))
         train()
-    assert abs(found[1] - found[0]) < 20
+    (steps, calls_of_small), (more_steps, calls_of_large) = found
+    assert abs(more_steps - steps) < 20
+    assert calls_of_large == calls_of_small

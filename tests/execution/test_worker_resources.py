@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counting import opened
 from tuned import tuning_plan
 
 from harness import worker
@@ -71,6 +72,16 @@ def test_nobody_waits_for_runs_that_will_not_be_trained(store: Store, toy_plan: 
     assert work(target, LARGE) == EXIT_RUNS_FAILED
     assert work(target, NOTHING) == EXIT_RUNS_FAILED
     assert trained(store, plan) == {"base": 3, "better": 3}
+
+
+def test_a_worker_that_needs_nothing_of_the_machine_reads_no_run_before_it_looks_for_work(store: Store, plan: Plan) -> None:
+    store.save_plan(plan)
+    with opened(store.paths.runs) as calls, worker._own_gpus(store, wide(plan), WorkerOptions()):
+        pass
+    assert calls == []
+    with opened(store.paths.runs) as calls, worker._own_gpus(store, plan, WorkerOptions()):
+        pass
+    assert calls == [str(store.paths.runs)]
 
 
 def test_a_request_that_no_run_has_trains_and_retries_nothing(store: Store, toy_plan: Callable[..., Plan]) -> None:
