@@ -198,11 +198,11 @@ def code(package: Path, module: Path | None = None) -> Code:
 
 
 class _Known(NamedTuple):
-    """What git has answered about a program's folder, and the states in which it did. `code` None: it tracks no Python file."""
+    """What git has answered about a program's folder, and the states of the repository and of `files` in which it did."""
 
     repository: git_state.State
     files: tuple[Path, ...]
-    state: git_state.State  # of `files`
+    state: git_state.State
     code: Code | None
 
 
@@ -212,22 +212,19 @@ _known: dict[Path, _Known] = {}
 def program_code(folder: Path) -> Code:
     """The Python files below the `folder` of a program that git tracks; without git, those directly in it.
 
-    Untracked files may be output of runs. Each run starts the program latest, so what is known from an earlier run counts only if
+    Untracked files may be output of runs. Each run starts the program latest, so the answer for an earlier run counts only if
     neither the repository nor one of the files has changed since.
     """
     repository = git_state.of_repository(folder)
+    tracked = None if repository is None else _tracked_code(folder, repository)
+    return tracked or Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
+
+
+def _tracked_code(folder: Path, repository: git_state.State) -> Code | None:
+    """None if git tracks no Python file below `folder`, or does not answer. `repository`: its state."""
     known = _known.get(folder)
-    if repository is not None and (
-        known is None or (known.repository, known.state) != (repository, git_state.of_files(known.files))
-    ):
-        known = _asked(folder, repository)
-    if repository is None or known is None or known.code is None:
-        return Code(commit=None, dirty=None, digest=_digest(folder, sorted(folder.glob("*.py"))))
-    return known.code
-
-
-def _asked(folder: Path, repository: git_state.State) -> _Known | None:
-    """What git answers now; None if it does not. Kept for the next run if nothing was changed meanwhile."""
+    if known is not None and (known.repository, known.state) == (repository, git_state.of_files(known.files)):
+        return known.code
     listed = _git(folder, "ls-files", "-z", "--", "*.py")
     if listed is None:
         return None
@@ -237,12 +234,11 @@ def _asked(folder: Path, repository: git_state.State) -> _Known | None:
         changed = _git(folder, "status", "--porcelain", "-uno", "--", "*.py")
         commit = _git(folder, "rev-parse", "--verify", "-q", "HEAD")
         code = Code(commit=commit, dirty=None if changed is None else bool(changed), digest=_digest(folder, files))
-    known = _Known(repository, files, state, code)
     complete = code is None or None not in (code.commit, code.dirty)
     same = (repository, state) == (git_state.of_repository(folder), git_state.of_files(files))
     if complete and same and git_state.is_settled(repository, state):
-        _known[folder] = known
-    return known
+        _known[folder] = _Known(repository, files, state, code)
+    return code
 
 
 def sources(package: Path, pattern: str = "*") -> tuple[Path | None, list[Path]]:

@@ -195,15 +195,15 @@ def owner(folder, script, *words):
     return process, int(guard), int(program), Path(scratch)
 
 
-def test_a_killed_process_takes_its_guard_and_the_program_along_also_if_it_was_forked(tmp_path):
+def test_a_killed_process_takes_its_guard_and_all_descendants_along_also_if_it_was_forked(tmp_path):
     """The forked child lives on and has every descriptor of its parent, but not the guard's socket."""
-    process, guard, program, scratch = owner(tmp_path, "echo $PPID $$; while true; do sleep 0.1; done", "fork")
+    process, guard, descendant, scratch = owner(tmp_path, "setsid sleep 300 & echo $PPID $!; wait", "fork")
     try:
-        assert alive(program)
+        assert alive(descendant)
         assert scratch.is_dir()
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        until(lambda: not alive(program) and not alive(guard) and not scratch.exists())
+        until(lambda: not alive(descendant) and not alive(guard) and not scratch.exists())
     finally:
         os.killpg(process.pid, signal.SIGKILL)
 
