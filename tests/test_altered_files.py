@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,24 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_pictures, "draw", lambda *_: [])
 
 
-@pytest.fixture
-def plan(store: Store, toy_plan: PlanMaker) -> Plan:
-    """Two variants, three seeds, a claim, trained."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, toy_plans: PlanMaker) -> tuple[Path, Plan]:
+    """The results folder of two variants, three seeds, a claim, trained."""
     claims = (comparison("better", metric="score"), {"kind": "at_least", "metric": "score", "variant": "base", "value": 1.0})
-    made = Plan.model_validate({**dict(toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=3)), "claims": claims})
+    made = Plan.model_validate({**dict(toy_plans({"base": {}, "better": {"effect": 2.0}}, seeds=3)), "claims": claims})
     made = Plan.model_validate({**dict(made), "claims_digest": registered_digest(made)})
-    assert worker.main([str(store.save_plan(made))]) == 0
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        assert worker.main([str(Store.open(folder).save_plan(made))]) == 0
+    return folder, made
+
+
+@pytest.fixture
+def plan(store: Store, trained: tuple[Path, Plan]) -> Plan:
+    """A copy of it in `store`."""
+    folder, made = trained
+    shutil.copytree(folder, store.paths.root, dirs_exist_ok=True)
     return made
 
 
