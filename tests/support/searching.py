@@ -74,9 +74,12 @@ Crew = Callable[[], list["subprocess.Popen[str]"]]
 
 
 @contextmanager
-def workers(store: Store, study: Study, count: int, url: str | None = None, *more: str, stale_s: float = 5) -> Iterator[Crew]:
+def workers(store: Store, study: Study, count: int, url: str | None = None, *more: str, stale_s: float = 60) -> Iterator[Crew]:
     """`count` worker processes, with the options `more`; calling what it gives starts others in the place of those that ended
     badly.
+
+    Killed ones are noticed at once. A smaller `stale_s` is for those that sleep; on a busy machine one that only waits would be
+    taken for one that sleeps.
     """
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_STORAGE": url or "", "OMP_NUM_THREADS": "1"}
