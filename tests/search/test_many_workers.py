@@ -64,7 +64,7 @@ def test_workers_that_start_together_meet_the_target_exactly(
     study = prepare(store, toy_search(tmp_path, f"{{space: {SPACE}, sampler: random, trials: {target}}}"))
     with workers(store, study, count, url) as refill:
         crew = [process.pid for process in refill()]
-        finish(refill)
+        finish(store, refill)
         assert [process.pid for process in refill()] == crew  # none ended badly, to be started again
     with closing(TrialBroker(store.paths.study(study.name), study, url)) as broker:
         runs = check(broker, target)
@@ -81,7 +81,7 @@ def test_with_workers_killed_at_random_too_and_the_results_have_the_same_bits(
     with closing(begun(store, study, url)) as broker:
         with workers(store, study, 4, url, "--checkpoint-every", "0.05") as refill:
             assert kill(store, study, refill, 10, random.Random(7)) == 10
-            finish(refill)
+            finish(store, refill)
         runs = check(broker, 40)
         assert "interrupted" in {trial.state for trial in broker.trials()}
         assert any(start.epoch > 0 for run in runs for start in _restarts(store, run))
@@ -100,13 +100,13 @@ def test_a_worker_that_slept_in_the_middle_of_a_trial_changes_nothing(store: Sto
         sleeper.send_signal(signal.SIGSTOP)
         with workers(store, study, 1, None, *more, stale_s=1) as awake:
             if wakes == "when all is over":
-                finish(awake)
+                finish(store, awake)
             else:
                 (other,) = awake()
                 _until(lambda: run in {lease.folder.name for lease in held_by(store, study, other.pid)})
             sleeper.send_signal(signal.SIGCONT)
-            finish(awake)
-            finish(asleep)
+            finish(store, awake)
+            finish(store, asleep)
     runs = check(broker, 2)
     assert run in runs
     assert broker.trials()[0].state == "interrupted"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +57,24 @@ def commit(folder: Path, files: Mapping[str, str], message: str = "change") -> s
 
 def repository(folder: Path, files: Mapping[str, str] = MAIN, **branches: Mapping[str, str]) -> Path:
     """A repository whose branch main has `files`; each of `branches` changes some of them. main is checked out."""
-    folder.mkdir(parents=True)
+    shutil.copytree(_made(tuple(files.items()), tuple((name, tuple(own.items())) for name, own in branches.items())), folder)
+    git(folder, "update-index", "--refresh")  # its entries are of the files that were copied
+    return folder
+
+
+Files = tuple[tuple[str, str], ...]
+
+
+@cache
+def _made(files: Files, branches: tuple[tuple[str, Files], ...]) -> Path:
+    """Such a repository, made once: equal files, names and dates give equal commits."""
+    folder = Path(tempfile.mkdtemp(prefix="repository"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    commit(folder, files, "the first version")
-    for name, changed in branches.items():
+    commit(folder, dict(files), "the first version")
+    for name, changed in branches:
         git(folder, "checkout", "--quiet", "-b", name, "main")
-        commit(folder, changed, f"the version {name}")
+        commit(folder, dict(changed), f"the version {name}")
     git(folder, "checkout", "--quiet", "main")
     return folder
 
