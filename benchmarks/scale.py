@@ -2,6 +2,7 @@
 
     python benchmarks/scale.py [FOLDER]
     python benchmarks/scale.py --growth
+    python benchmarks/scale.py --large [FOLDER]
 
 Makes the results folder in FOLDER (default: a temporary one, removed at the end; 1.3 GB) unless it is there already. Every figure
 is of a process of its own, without the interpreter's start and the import of pandas; `status` is the whole command. Cold: without
@@ -9,6 +10,10 @@ the cache of frames, writing it; the files themselves have been read or written 
 
 `--growth` makes four folders instead, of one finished plan with 1 to 10,000 runs, and times whole commands on each: a dry run, a
 worker that finds nothing to do, status and report; and planning alone.
+
+`--large` makes two folders of one finished plan, 10 and 100 variants of 1,000 seeds, 3 epochs each (240 MB and 2.4 GB on disks
+with blocks of 4 KB), and runs whole commands once each: seconds, processor seconds, and the most memory of the process. The first
+report reads every file and writes the cache of frames. It takes about five minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from make_store import EXPERIMENT, VARIANTS, make_store
+from make_store import EXPERIMENT, VARIANTS, factors, make_store
 from record import write
 
 from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
@@ -50,6 +55,15 @@ CALLS = {
     "runs_of_a_plan": "load_runs('scale_1', sys.argv[1])",
 }
 GROWTH_REPEATS = 3
+LARGE: Mapping[int, int] = {10_000: 10, 100_000: 100}  # runs -> variants, of 1,000 seeds each
+LARGE_EPOCHS = 3
+COMMANDS = {
+    "first_report": ("report", "scale_1"),
+    "report": ("report", "scale_1"),
+    "verify": ("verify",),
+    "status": ("status",),
+    "export": ("export", "scale_1", "--to", "csv"),
+}
 SIZES: Mapping[int, tuple[str, int]] = {1: ("", 1), 100: (VARIANTS, 10), 1_000: (VARIANTS, 100), 10_000: (VARIANTS, 1_000)}
 
 
@@ -57,15 +71,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--large", action="store_true")
     arguments = parser.parse_args()
     if arguments.growth:
         grow()
         return
+    measured = measure_large if arguments.large else measure
     if arguments.folder:
-        measure(arguments.folder)
+        measured(arguments.folder)
         return
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder) / "results")
+        measured(Path(folder) / "results")
 
 
 def measure(root: Path) -> None:
@@ -105,6 +121,37 @@ def status(root: Path) -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "harness.status", "--results", str(root)], check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def measure_large(folder: Path) -> None:
+    """Run the commands on folders of `LARGE` runs, created below `folder` if missing."""
+    figures: dict[str, object] = {"epochs": LARGE_EPOCHS}
+    for runs, variants in LARGE.items():
+        root = folder / str(runs)
+        if not root.exists():
+            make_store(root, plans=1, seeds=runs // variants, epochs=LARGE_EPOCHS, variants=factors(variants))
+        Paths(root).frames.unlink(missing_ok=True)
+        for name, words in COMMANDS.items():
+            figures[f"{name}_{runs}"] = usage([*words, "--results", str(root)])
+            print(f"{name}, {runs} runs: {figures[f'{name}_{runs}']}", file=sys.stderr)
+        figures[f"bytes_of_page_{runs}"] = (Paths(root).report("scale_1") / "index.html").stat().st_size
+    write("scale", {**figures, "load_average": round(os.getloadavg()[0], 1)}, "large")
+
+
+def usage(words: list[str]) -> dict[str, float]:
+    """Seconds, processor seconds and peak memory (bytes) of a command of the harness, in a process of its own."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "harness", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (EXIT_OK, EXIT_RUNS_FAILED):  # one run in a hundred diverged
+        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_memory_bytes": used.ru_maxrss * 1024,
+    }
 
 
 def grow() -> None:

@@ -13,6 +13,8 @@ from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.retrain import Repetition
+    from harness.experiment.plan import Plan
+    from harness.store.check.finding import FileFinding
     from harness.store.records import Store
 
 
@@ -45,14 +47,12 @@ def verify(
     from harness.errors import EXIT_RUNS_FAILED, InputError
     from harness.execution.chosen_check import check_chosen
     from harness.search.storage import storage_url
-    from harness.store.check.folder import check_store
     from harness.store.check.run import check_run
     from harness.store.ledger.history import folder_standing
     from harness.store.lookup import find_run
     from harness.store.paths import RUN_ID_START, RunPaths
     from harness.store.records import Store
     from harness.terminal import shell, verified
-    from harness.terminal.progress_line import progress_line
 
     if device != "auto" and not retrain:
         raise InputError("--device: has no effect without --retrain; add --retrain")
@@ -67,8 +67,7 @@ def verify(
         found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
         checked = ", ".join(chosen)
     else:
-        with progress_line("checking runs") as progress:
-            chosen, loaded, found = check_store(store, progress)
+        chosen, loaded, found = _check_files(store)
         plans = len(loaded)
         found += [each for plan in loaded for each in check_chosen(store, plan)]
         parts = [f"{count} {kind}{'s' * (count != 1)}" for count, kind in ((len(chosen), "run"), (plans, "plan"))]
@@ -94,6 +93,19 @@ def verify(
         shell.show_json(verified.document(len(chosen), plans, found, repetitions, ledger))
     if wrong or not all(each.passed for each in repetitions):
         raise typer.Exit(EXIT_RUNS_FAILED)
+
+
+def _check_files(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
+    """`check_store`, with a line that says how far it is. Raises Interrupted."""
+    from harness.errors import Interrupted
+    from harness.store.check.folder import check_store
+    from harness.terminal.progress_line import progress_line
+
+    try:
+        with progress_line("checking runs") as progress:
+            return check_store(store, progress)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted("stopped before everything was checked; nothing was written") from stopped
 
 
 def _repeat(store: Store, run_id: str, device: choices.Device) -> Repetition:

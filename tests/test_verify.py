@@ -158,3 +158,15 @@ def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest
     store.paths.run(twin).folder.mkdir()
     assert run(store, toys.runs[0].id[:8]) == 2
     assert twin in capsys.readouterr().err
+
+
+def test_ctrl_c_while_files_are_checked_gives_exit_code_75(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.store.check.folder.checked", interrupted)
+    store.paths.run("0" * 12).folder.mkdir(parents=True)
+    assert run(store) == 75
+    assert capsys.readouterr() == ("", "stopped before everything was checked; nothing was written\n")

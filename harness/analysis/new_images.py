@@ -65,10 +65,11 @@ def new_images(
             shared[variant, over] = [(completed[variant, seed], completed[over, seed]) for seed in both]
     needed = dict.fromkeys(run_id for ids in shared.values() for pair in ids for run_id in pair)
     files = {run_id: store.paths.run(run_id).predictions for run_id in needed}
-    sizes = {run_id: found.st_size for run_id, file in files.items() if (found := _status(file)) is not None}
-    if (size := sum(sizes.values())) > MAX_BYTES:
+    sizes = {run_id: size for run_id, file in files.items() if (size := _size(file)) is not None}
+    if (total := sum(sizes.values())) > MAX_BYTES:
         return Images(
-            {}, f"predictions of {len(needed):,d} runs, {size / 2**20:,.0f} MiB, exceed the limit of {MAX_BYTES / 2**20:,.0f} MiB"
+            {},
+            f"predictions of {len(needed):,d} runs, {total / 2**20:,.0f} MiB, exceed the limit of {MAX_BYTES / 2**20:,.0f} MiB",
         )
     altered = tuple(run_id for run_id in sizes if _altered(store, run_id, files[run_id]))
     correct = {
@@ -86,13 +87,13 @@ def new_images(
     return Images(intervals, reason, altered)
 
 
-def _status(file: Path) -> os.stat_result | None:
-    """None unless it is a file. A system call each: two objects a path would take most of the time without predictions."""
+def _size(file: Path) -> int | None:
+    """In bytes; None unless it is a file. One system call, as most plans have no predictions."""
     try:
         found = os.stat(file)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found if stat.S_ISREG(found.st_mode) else None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _altered(store: Store, run_id: str, file: Path) -> bool:

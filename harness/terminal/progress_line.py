@@ -25,10 +25,10 @@ def progress_line(what: str) -> Iterator[Callable[[int, int], None]]:
     numbers = TextColumn("{task.completed:,.0f}/{task.total:,.0f}")
     columns = (TextColumn("{task.description}"), numbers, BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(sys.stderr), transient=True) as line:
-        task = line.add_task(what, total=0)
+        task = line.add_task(what, visible=False)
 
         def show(done: int, of: int) -> None:
             if done % STEP == 0 or done == of:
-                line.update(task, completed=done, total=of)
+                line.update(task, completed=done, total=of, visible=True)
 
         yield show
