@@ -76,12 +76,6 @@ def test_results_are_on_the_screen_and_in_the_ledger_when_the_first_figure_is_dr
     assert finished.outcome.report.is_file()
 
 
-def test_without_a_screen_the_report_is_written_all_the_same(finished: Finished) -> None:
-    outcome = finished.outcome
-    assert conclude(finished.store, outcome) is outcome
-    assert (finished.store.paths.report("toys") / "figures" / "main.svg").is_file()
-
-
 def test_a_report_that_cannot_be_written_loses_no_verdict(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     folder = finished.store.paths.report("toys")
     folder.mkdir(parents=True)
@@ -97,6 +91,7 @@ def test_a_report_that_cannot_be_written_loses_no_verdict(finished: Finished, ca
     assert f"{folder / 'figures'}" in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_drawing_leaves_whole_files_and_the_next_report_draws_the_rest(
     finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

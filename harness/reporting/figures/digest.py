@@ -38,7 +38,7 @@ class InputDigests:
         """The digest; None if something decides the picture that cannot be compared, so that it has to be drawn."""
         try:
             return _sha256([*environment(), *self._parts(draw)])
-        except UnknownValueError:
+        except (UnknownValueError, metadata.PackageNotFoundError):
             return None
 
     def _parts(self, value: Any) -> list[str]:

@@ -58,6 +58,7 @@ def test_the_same_results_are_drawn_once_and_one_other_value_again(store: Store,
     assert main.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_what_was_written_is_drawn_again(store: Store, plan: Plan, drawn: list[str]) -> None:
     path = store.paths.report(plan.name) / "figures" / "main.png"
     before = path.read_bytes()
