@@ -58,6 +58,8 @@ def report(
           ledger: they were altered or damaged
       2   bad input or usage, or a report that could not be written
       3   the verdicts of a named plan do not meet --require
+      75  interrupted while drawing: the results are as printed, the same
+          command draws the rest
     """
     from harness.analysis.verdicts.required import answer
     from harness.errors import EXIT_NOT_MET, EXIT_RUNS_FAILED, HarnessError

@@ -82,6 +82,7 @@ def test_an_empty_store_names_the_first_command(store: Store, capsys: pytest.Cap
     assert "harness run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_still_gets_the_report(store: Store, toy_plan: PlanMaker) -> None:
     store.save_plan(toy_plan())
     command = [sys.executable, "-m", "harness.report", "toys", "--results", str(store.paths.root)]

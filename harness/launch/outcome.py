@@ -88,7 +88,7 @@ class Outcome(ABC):
 
 @dataclass(frozen=True)
 class Findings:
-    """What a plan's records lead to, each found once. Raises StoreError for files that cannot be read, except as noted."""
+    """What a plan's records lead to, each found once. Raises StoreError for files that cannot be read."""
 
     store: Store
     plan: Plan

@@ -80,6 +80,8 @@ def supervise(
             elif not alive:
                 break
             pool.wait_for_exit(POLL_S)
+            if not pool.poll():
+                continue  # what follows is for the time while they train
             if pool.asked_to_stop:
                 view.stopping()
             if (began := time.monotonic()) < due:

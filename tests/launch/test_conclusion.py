@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from examples import changed, toy_rows, write_run
@@ -59,13 +58,13 @@ def test_results_are_on_the_screen_and_in_the_ledger_when_the_first_figure_is_dr
     finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[tuple[str, bool]] = []
-    save = figures.save
+    render = figures.rendered
 
-    def noticed(figure: object, folder: Path, name: str) -> list[Path]:
+    def noticed(figure: object, name: str) -> dict[str, bytes]:
         seen.append((capsys.readouterr().out, finished.judged))
-        return save(figure, folder, name)  # type: ignore[arg-type]
+        return render(figure, name)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(figures, "save", noticed)
+    monkeypatch.setattr(figures, "rendered", noticed)
     conclude(finished.store, finished.outcome, finished.show)
     (out, judged), *rest = seen
     assert "SUPPORTED" in out
@@ -74,12 +73,6 @@ def test_results_are_on_the_screen_and_in_the_ledger_when_the_first_figure_is_dr
     assert [later for later, _ in rest] == ["", ""]
     assert finished.outcome.report is not None
     assert finished.outcome.report.is_file()
-
-
-def test_without_a_screen_the_report_is_written_all_the_same(finished: Finished) -> None:
-    outcome = finished.outcome
-    assert conclude(finished.store, outcome) is outcome
-    assert (finished.store.paths.report("toys") / "figures" / "main.svg").is_file()
 
 
 def test_a_report_that_cannot_be_written_loses_no_verdict(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +90,7 @@ def test_a_report_that_cannot_be_written_loses_no_verdict(finished: Finished, ca
     assert f"{folder / 'figures'}" in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_drawing_leaves_whole_files_and_the_next_report_draws_the_rest(
     finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,15 +99,15 @@ def test_ctrl_c_while_drawing_leaves_whole_files_and_the_next_report_draws_the_r
     before = {path: path.read_bytes() for path in folder.rglob("*.*g")}
     first = finished.plan.runs[0]
     write_run(finished.store, finished.plan, first, toy_rows(50.5), state="completed")
-    save = figures.save
+    render = figures.rendered
 
-    def stopped(figure: object, folder: Path, name: str) -> list[Path]:
+    def stopped(figure: object, name: str) -> dict[str, bytes]:
         if name != "main":
             raise KeyboardInterrupt
-        return save(figure, folder, name)  # type: ignore[arg-type]
+        return render(figure, name)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(figures, "save", stopped)
+        patched.setattr(figures, "rendered", stopped)
         with pytest.raises(Interrupted, match="harness report"):
             conclude(finished.store, finished.outcome, finished.show)
         assert "SUPPORTED" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from harness.reporting.figures.parallel import parallel
 from harness.reporting.figures.search_subject import ConfirmationResults, SearchSubject, SeedValues
 from harness.reporting.figures.single import related_metrics, single_variant, split_and_quantity
 from harness.reporting.figures.slices import slices
-from harness.reporting.figures.style import save
+from harness.reporting.figures.style import rendered, save
 from harness.reporting.figures.subject import Subject
 from harness.reporting.figures.tuning import Setting, TuningCurves, tuning
 
@@ -45,6 +45,7 @@ __all__ = [
     "parallel",
     "pareto",
     "related_metrics",
+    "rendered",
     "save",
     "single_variant",
     "sizes",

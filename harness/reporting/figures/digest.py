@@ -7,6 +7,8 @@ versions of the packages that draw.
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGES = ("matplotlib", "numpy", "pandas", "pillow", "kiwisolver")  # what the bytes of a figure depend on
+SETTLED_S = 2.0  # a file that was changed so shortly before may have been read before
 PLAIN = (str, int, float, bool, bytes, type(None))
 
 
@@ -38,7 +41,7 @@ class InputDigests:
         """The digest; None if something decides the picture that cannot be compared, so that it has to be drawn."""
         try:
             return _sha256([*environment(), *self._parts(draw)])
-        except UnknownValueError:
+        except (UnknownValueError, metadata.PackageNotFoundError):
             return None
 
     def _parts(self, value: Any) -> list[str]:
@@ -79,7 +82,8 @@ def _digest_of_large(value: Any) -> str:
 def _frame_digest(frame: pd.DataFrame) -> str:
     from pandas.util import hash_pandas_object
 
-    head = [repr([(str(name), str(kind)) for name, kind in frame.dtypes.items()])]
+    order = {name: list(kind.categories) for name, kind in frame.dtypes.items() if kind == "category"}
+    head = [repr([(str(name), str(kind)) for name, kind in frame.dtypes.items()]), repr(order)]
     return _sha256(head, hash_pandas_object(frame).to_numpy().tobytes())
 
 
@@ -91,10 +95,21 @@ def environment() -> tuple[str, ...]:
 
 @cache
 def code_digest() -> str:
-    """Of every Python file of the harness: labels, numbers and colours come from many of its parts."""
+    """Of every Python file of the harness: labels, numbers and colours come from many of its parts.
+
+    Raises UnknownValueError if one has changed since this process, which runs the code as it was, has started.
+    """
     package = Path(__file__).parents[2]
-    files = sorted(path for path in package.rglob("*.py"))
+    files = sorted(package.rglob("*.py"))
+    if max(path.stat().st_ctime for path in files) > _started() - SETTLED_S:
+        raise UnknownValueError(str(package))
     return _sha256([str(path.relative_to(package)) for path in files], *(path.read_bytes() for path in files))
+
+
+def _started() -> float:
+    """When this process was started: seconds since the epoch."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # since the machine was started
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _sha256(texts: Sequence[str], *data: bytes) -> str:

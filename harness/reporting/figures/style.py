@@ -112,20 +112,24 @@ def _laid_out(figure: Figure) -> Iterator[None]:
         figure.dpi = dpi
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.svg into `folder`: reproducible bit for bit.
-
-    Raises StoreError where they cannot be written.
-    """
-    files = []
+def rendered(figure: Figure, name: str) -> dict[str, bytes]:
+    """The files `name`.png and `name`.svg: reproducible bit for bit."""
+    files = {}
     texts = marks.named(figure)
-    make_folder(folder)
     with drawing(), _laid_out(figure):
         for suffix in ("png", "svg"):
             buffer = io.BytesIO()
             metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
             figure.savefig(buffer, format=suffix, dpi=PIXELS_PER_INCH, metadata=metadata)
             drawn = buffer.getvalue()
-            files.append(folder / f"{name}.{suffix}")
-            write_bytes(files[-1], marks.titled(drawn.decode(), texts).encode() if suffix == "svg" else drawn)
+            files[f"{name}.{suffix}"] = marks.titled(drawn.decode(), texts).encode() if suffix == "svg" else drawn
     return files
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write the files of `rendered` into `folder`. Raises StoreError where they cannot be written."""
+    files = rendered(figure, name)
+    make_folder(folder)
+    for file, data in files.items():
+        write_bytes(folder / file, data)
+    return [folder / file for file in files]

@@ -6,14 +6,14 @@ A figure is kept if everything that decides it is what it was when it was drawn,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import StoreError
-from harness.store.atomic import make_folder, read_bytes, read_json, write_json
+from harness.store.atomic import make_folder, read_bytes, read_json, write_bytes, write_json
 
 
 class _Drawn(BaseModel):
@@ -50,10 +50,14 @@ class DrawnFigures:
         self._now[name] = known
         return True
 
-    def add(self, name: str, digest: str | None, files: Iterable[Path]) -> None:
-        """The figure has been drawn into `files`."""
+    def write(self, name: str, digest: str | None, files: Mapping[str, bytes]) -> None:
+        """Write the `files` of a figure that was drawn. Raises StoreError."""
+        make_folder(self._folder)
+        for file, data in files.items():
+            write_bytes(self._folder / file, data)
         if digest is not None and self._path is not None:
-            self._now[name] = _Drawn(input=digest, files=self._digests([path.name for path in files]))
+            # Of what this process has drawn: another one may have replaced the files already.
+            self._now[name] = _Drawn(input=digest, files={file: _sha256(data) for file, data in files.items()})
 
     def save(self) -> None:
         """Write the record, if it has changed; where it cannot be, everything is drawn again next time."""
@@ -67,5 +71,9 @@ class DrawnFigures:
         found = {}
         for name in names:
             with suppress(OSError, StoreError):
-                found[name] = hashlib.sha256(read_bytes(self._folder / name)).hexdigest()
+                found[name] = _sha256(read_bytes(self._folder / name))
         return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

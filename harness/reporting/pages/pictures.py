@@ -75,7 +75,7 @@ def save(drawings: Iterable[Drawing], report_folder: Path, record: Path | None =
         except PackageError as error:
             return [*pictures, *_without([(picture, draw_it), *drawings], error)]
         try:
-            drawn.add(picture.name, digest, figures.save(draw_it(), folder, picture.name))
+            drawn.write(picture.name, digest, figures.rendered(draw_it(), picture.name))
             pictures.append(picture)
         except HarnessError:
             raise

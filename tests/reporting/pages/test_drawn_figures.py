@@ -27,13 +27,13 @@ ALL = ["main", "learning_curves", "more_curves_1"]
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the figures that are drawn, in order; cleared by the tests."""
     names: list[str] = []
-    save = figures.save
+    render = figures.rendered
 
-    def counted(figure: object, folder: Path, name: str) -> list[Path]:
+    def counted(figure: object, name: str) -> dict[str, bytes]:
         names.append(name)
-        return save(figure, folder, name)  # type: ignore[arg-type]
+        return render(figure, name)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(figures, "save", counted)
+    monkeypatch.setattr(figures, "rendered", counted)
     return names
 
 
@@ -58,6 +58,7 @@ def test_the_same_results_are_drawn_once_and_one_other_value_again(store: Store,
     assert main.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_what_was_written_is_drawn_again(store: Store, plan: Plan, drawn: list[str]) -> None:
     path = store.paths.report(plan.name) / "figures" / "main.png"
     before = path.read_bytes()
@@ -103,6 +104,8 @@ def test_the_digest_of_an_input_changes_with_every_part_of_it() -> None:
         "missing": frame.assign(value=[1.0, 0.0, -0.25]),
         "kind": frame.astype({"value": "float32"}),
         "column": frame.rename(columns={"value": "values"}),
+        "categories": frame.astype({"variant": pd.CategoricalDtype(["a", "b"])}),
+        "other order": frame.astype({"variant": pd.CategoricalDtype(["b", "a"])}),
         "order": frame.iloc[::-1],
         "index": frame.reset_index(drop=True),
         "fewer": frame.iloc[:2],
@@ -139,3 +142,12 @@ def test_what_cannot_be_compared_has_no_digest() -> None:
 
     assert figures.InputDigests().of(partial(figures.text_figure, Unknown())) is None
     assert figures.InputDigests().of(lambda: None) is None
+
+
+def test_code_that_changed_after_the_process_started_is_not_what_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Path(digest.__file__)
+    assert figures.InputDigests().of(same(pd.DataFrame())) is not None
+    monkeypatch.setattr(digest, "_started", lambda: module.stat().st_ctime - 100)
+    digest.code_digest.cache_clear()
+    digest.environment.cache_clear()
+    assert figures.InputDigests().of(same(pd.DataFrame())) is None
