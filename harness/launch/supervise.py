@@ -21,9 +21,7 @@ from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
 POLL_S = 0.5
-UPDATE_SHARE = (
-    0.05  # largest share of the time that goes into reading and showing states: of large plans, less often than `POLL_S`
-)
+UPDATE_SHARE = 0.05  # largest share of the time for reading and showing states, which takes long for large plans
 LONGEST_UPDATE_S = 10.0  # between two updates, however long one takes
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -84,7 +82,7 @@ def supervise(
                 with patience.waiting_up_to(0.0):  # the children must still be looked after
                     state = work.read()
                     view.update(state)
-                    due = time.monotonic() + min(LONGEST_UPDATE_S, (time.monotonic() - began) * (1 / UPDATE_SHARE - 1))
+                    due = next_update(began, time.monotonic())
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
             except StoreError:
@@ -97,6 +95,11 @@ def supervise(
             with suppress(HarnessError):  # the report meets the same error, and says so
                 work.conclude(state)
     return state, pool
+
+
+def next_update(began: float, ended: float) -> float:
+    """The earliest time of the next update after one that took from `began` to `ended`."""
+    return ended + min(LONGEST_UPDATE_S, (ended - began) * (1 / UPDATE_SHARE - 1))
 
 
 @contextmanager
