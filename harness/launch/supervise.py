@@ -90,7 +90,7 @@ def supervise(
                 with patience.waiting_up_to(0.0):  # the children must still be looked after
                     state = work.read()
                     view.update(state)
-                    due = time.monotonic() + min(LONGEST_UPDATE_S, (time.monotonic() - began) * (1 / UPDATE_SHARE - 1))
+                    due = next_update(began, time.monotonic())
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
                         preparation.turn(work.finished(state))
@@ -104,6 +104,11 @@ def supervise(
             with suppress(HarnessError):  # the report meets the same error, and says so
                 work.conclude(state)
     return state, pool
+
+
+def next_update(began: float, ended: float) -> float:
+    """The earliest time of the next update after one that took from `began` to `ended`."""
+    return ended + min(LONGEST_UPDATE_S, (ended - began) * (1 / UPDATE_SHARE - 1))
 
 
 @contextmanager
