@@ -43,10 +43,11 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(*, of_results: bool = True) -> Iterator[None]:
     """Inside, figures are drawn after the results were printed, which are visible at once, also to the reader of a pipe.
 
     A terminal shows what is being done; logs have no such line. Raises Interrupted at Ctrl-C: every file is whole.
+    Not `of_results`: the report is not of a results folder, where `harness report` would draw the rest.
     """
     try:
         sys.stdout.flush()
@@ -58,6 +59,8 @@ def drawing() -> Iterator[None]:
         with console(sys.stderr).status("drawing the figures", refresh_per_second=4) if sys.stderr.isatty() else nullcontext():
             yield
     except KeyboardInterrupt as error:
+        if not of_results:
+            raise
         raise Interrupted(
             "interrupted while drawing the figures; the results are complete: harness report draws the rest"
         ) from error
