@@ -26,7 +26,7 @@ from harness.experiment.run_id import Spec
 from harness.store import atomic
 from harness.store.check.rows import ComparedRows, contradiction
 from harness.store.paths import RunPaths
-from harness.store.records import Record, Result, Store, rows_so_far
+from harness.store.records import Record, Result, Store, finished_record, rows_so_far
 from harness.store.temporaries import TEMPORARY
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _RUN = RunPaths(Path())
 STRINGS = ("id", "stamp", "task", "state", "reason", "problem", "facts", "origin")  # columns of `runs`
 INTEGERS = ("seed", "rows")
 METRIC = "metric."  # prefix of the metrics of a result among the columns of `runs`
+PART = 10_000  # runs that are read before their objects become tables
 BATCH = 200  # runs whose metrics.jsonl are parsed at once: some 20 MB
 WORTHWHILE = 100  # the cache is written after reading more runs than this, and more than a twentieth of those cached
 ABANDONED_S = 3600.0  # a temporary file older than this was left by a killed process
@@ -140,15 +141,35 @@ def _stamp(folder: str) -> str | None:
 
 
 def _gather(store: Store, stamps: Mapping[str, str | None]) -> RunTables:
-    """Read the files of runs."""
-    records = store.records(stamps)
+    """Read the files of runs, part by part: as Python objects, the results of all would take several times as much memory."""
+    import pyarrow as pa
+
+    run_ids = list(stamps)
+    parts = [
+        _gather_part(store, {run_id: stamps[run_id] for run_id in run_ids[start : start + PART]})
+        for start in range(0, max(len(run_ids), 1), PART)
+    ]
+    runs, epochs = (
+        pa.concat_tables(each, promote_options="permissive")
+        for each in ([part.runs for part in parts], [part.epochs for part in parts])
+    )
+    return RunTables(runs, epochs)
+
+
+def _gather_part(store: Store, stamps: Mapping[str, str | None]) -> RunTables:
+    # A run that has finished since its stamp was taken has None as its stamp, and is read again next time.
+    results = {run_id: store.result(run_id) for run_id, stamp in stamps.items() if stamp is not None}
+    others = store.records(run_id for run_id in stamps if results.get(run_id) is None)
+    results |= {run_id: store.result(run_id) for run_id, record in others.items() if record.finished}
+    finished = {run_id: finished_record(run_id, result) for run_id, result in results.items() if result is not None}
+    records = {run_id: finished.get(run_id) or others[run_id] for run_id in stamps}
     epochs, counts = _epochs([(store.paths.run(run_id), record) for run_id, record in records.items()])
     compared = ComparedRows(epochs, counts)
     rows = []
     for place, (run_id, record) in enumerate(records.items()):
         paths = store.paths.run(run_id)
         spec, problem = _spec(paths.spec), None
-        result = store.result(run_id) if record.finished else None
+        result = results.get(run_id)
         if result is not None:
             _check_metrics(store, run_id, result)
             problem = contradiction(paths, result, spec, compared, place)

@@ -50,14 +50,13 @@ def toys(store: Store, toy_plan: PlanMaker, monkeypatch: pytest.MonkeyPatch) -> 
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Records the runs whose files are read."""
     found: list[str] = []
-    records = Store.records
+    gather = frame_cache._gather_part
 
-    def noted(self: Store, run_ids: Any, watch: Any = None) -> Any:
-        run_ids = list(run_ids)
-        found.extend(run_ids)
-        return records(self, run_ids, watch)
+    def noted(store: Store, stamps: dict[str, str | None]) -> Any:
+        found.extend(stamps)
+        return gather(store, stamps)
 
-    monkeypatch.setattr(Store, "records", noted)
+    monkeypatch.setattr(frame_cache, "_gather_part", noted)
     return found
 
 
@@ -327,3 +326,28 @@ def test_any_rows_that_can_be_written_are_read_alike(runs: Sequence[Sequence[dic
     for found, row in zip(read, [row for rows in runs for row in rows], strict=True):
         assert set(row) <= set(names)
         assert {name: encode(found[name]) for name in names} == {name: encode(row.get(name)) for name in names}
+
+
+def test_runs_that_are_read_part_by_part_are_the_same(store: Store, toys: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_ids = [run.id for run in toys.runs]
+    whole = load_tables(store, run_ids)
+    store.paths.frames.unlink(missing_ok=True)
+    monkeypatch.setattr(frame_cache, "PART", 2)
+    parts = load_tables(store, run_ids)
+    assert parts.runs.schema.equals(whole.runs.schema)
+    assert parts.runs.to_pandas().equals(whole.runs.to_pandas())
+    assert parts.epochs.to_pandas().equals(whole.epochs.to_pandas())
+
+
+def test_a_result_is_read_once_for_its_tables(store: Store, toys: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.paths.frames.unlink(missing_ok=True)
+    opened, read = os.open, []
+
+    def counting(path: Path, *rest: Any) -> int:
+        read.append(Path(path))
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", counting)
+    load_tables(store, [run.id for run in toys.runs])
+    results = [path for path in read if path.name == "result.json"]
+    assert len(results) == len(set(results)) >= 1

@@ -105,7 +105,7 @@ class _Run:
     def _content(self, path: Path) -> bytes | None:
         """The content of a file; None if it does not exist. Raises StoreError.
 
-        Whoever trains the run may add files to those that were listed, but not to a finished run.
+        Whoever trains the run may add files to those that were listed, but not if its result was among them.
         """
         if self._absent(path):
             return None
@@ -122,7 +122,7 @@ class _Run:
 
     def _absent(self, path: Path) -> bool:
         """Whether a file does not exist, without a call; False if that is not known."""
-        return self.finished and path.name not in self.names
+        return self.paths.result.name in self.names and path.name not in self.names
 
     def _read(self, path: Path, model: type[ModelT]) -> ModelT | None:
         try:
