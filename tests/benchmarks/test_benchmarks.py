@@ -107,7 +107,10 @@ def test_both_sides_train_the_same_network(script: Any, model: dict[str, Any], p
     assert sum(weight.numel() for weight in plain.parameters()) == parameters
 
 
-def test_the_limit_of_a_step_has_all_its_convolutions_forward_and_backward(script: Any) -> None:
+def test_the_limit_of_a_step_has_all_its_convolutions_forward_and_backward(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     model = {"stem_width": 4, "widths": (4, 8), "depths": (1, 2)}
     config = Config.model_validate({"data": {"dataset": "cifar10_mini"}, "model": model, "training": {"batch_size": 2}})
     limit = script("versions").Convolutions(config, torch.bfloat16)
