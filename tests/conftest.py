@@ -42,7 +42,7 @@ PlanMaker = Callable[..., Plan]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keep Python's garbage collector from the 760,000 objects of modules and tests, which stay: it would walk them every few tests."""
+    """Take what collecting the tests makes from the garbage collector: it stays, and each full collection would walk 760,000 objects."""
     gc.disable()
     try:
         return (yield)
@@ -52,9 +52,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m "slow and not alone"` and the like, do not import modules that name no such marker, whose tests would be deselected.
+    """With `-m "slow and not alone"` and the like, leave out modules whose text has no such marker: all their tests would be deselected.
 
-    Whoever names a module gets it imported. A module's own text has to have the marker: test_markers.py.
+    Modules given by name are imported all the same.
     """
     if collection_path.suffix != ".py" or not (markers := required(config.option.markexpr)):
         return None
