@@ -23,7 +23,7 @@ from harness.store.checkpoint import MARK
 ROOT = TESTS.parent
 OLD = TESTS / "fixtures" / "old_results"
 LEAKY, SEARCH = (str(ROOT / "experiments" / f"{name}.yaml") for name in ("leakyrelu_vs_relu", "search"))
-OPTIONAL = ("torch", "torchvision", "PIL", "wandb", "optuna", "cmaes", "matplotlib")
+OPTIONAL = ("torch", "torchvision", "PIL", "wandb", "optuna", "cmaes", "matplotlib", "seaborn")
 TABLE = "variant,seed,accuracy\n" + "".join(
     f"{name},{seed},{90 + place + seed / 7}\n" for place, name in enumerate("ab") for seed in range(5)
 )
