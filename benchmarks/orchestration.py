@@ -84,12 +84,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     arguments = parser.parse_args()
     versions = {"now": HERE.parent} | ({"before": arguments.old.resolve()} if arguments.old else {})
-    figures: dict[str, Any] = {"turns": arguments.turns, "load_average": round(os.getloadavg()[0], 1)}
     for part in arguments.parts:
+        turns = 1 if part == "whole" else arguments.turns
+        figures: dict[str, Any] = {"turns": turns, "load_average": round(os.getloadavg()[0], 1)}
         for sides in PARTS[part](versions, arguments.peers):
-            figures |= in_turns(sides, 1 if part == "whole" else arguments.turns)
-    write("orchestration", figures)
-    print("\n".join(rows(figures)), file=sys.stderr)
+            figures |= in_turns(sides, turns)
+        write("orchestration", figures, part)
+        print("\n".join(rows(figures)), file=sys.stderr)
 
 
 def in_turns(sides: Mapping[str, Side], turns: int) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def rate(
     (folder / "toys.yaml").write_text(TOYS.format(effects=effects, seeds=min(SEEDS, size // 2)))
     stop = ["--stop-after", f"{seconds}s"] if seconds else []
     command = [*run(folder, "toys"), "--workers", str(workers), *stop]
-    code_of_exit = subprocess.run(command, check=False, capture_output=True, env=environment(code, folder)).returncode
+    code_of_exit = subprocess.run(command, check=False, capture_output=True, env=environment(code, folder), cwd=folder).returncode
     ended = results(folder)
     assert code_of_exit in (EXIT_OK, EXIT_INTERRUPTED), f"{command}: exit code {code_of_exit} after {len(ended)} runs"
     return {figure: (len(ended) - 1) / (ended[-1] - ended[0])}
@@ -180,7 +181,7 @@ def interval(folder: Path, command: Sequence[str], runs: int, code: Path = HERE.
 def to_start(code: Path, folder: Path) -> dict[str, float]:
     """Seconds from the command to the start of its first program."""
     command, began = of_program(folder, 1), time.time()
-    subprocess.run(command, check=True, capture_output=True, env=environment(code, folder))
+    subprocess.run(command, check=True, capture_output=True, env=environment(code, folder), cwd=folder)
     return {"seconds from `harness run` to the first program's start": starts(folder)[0] - began}
 
 
@@ -188,7 +189,7 @@ def to_verdict(code: Path, folder: Path) -> dict[str, float]:
     """Seconds from the last of 100 results to the verdict on a terminal, and to the end of the command."""
     (folder / "verdict.yaml").write_text(CLAIM)
     seen, shown = 0.0, b""
-    with on_terminal(run(folder, "verdict"), environment(code, folder)) as pieces:
+    with on_terminal(run(folder, "verdict"), environment(code, folder), folder) as pieces:
         for piece in pieces:
             shown += piece
             if not seen and VERDICT in shown:
@@ -233,6 +234,7 @@ def program(folder: Path) -> Path:
 
 
 def environment(code: Path, folder: Path) -> dict[str, str]:
+    """Of a command of the version `code`; it must start in `folder`, as Python looks for packages in the current folder first."""
     modules = os.pathsep.join([str(code), str(HERE.parent / "tests")])
     own = {"PYTHONPATH": modules, "STARTS": str(folder / "starts"), "HARNESS_CACHE": str(folder / "cache")}
     return {**os.environ, **own, "TERM": "xterm-256color"}
@@ -249,11 +251,13 @@ def results(folder: Path) -> list[float]:
 
 
 @contextmanager
-def on_terminal(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+def on_terminal(command: Sequence[str], variables: Mapping[str, str], folder: Path) -> Iterator[Iterator[bytes]]:
     """What the command writes to a terminal of 40 lines of 100 columns, piece by piece; it must succeed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=folder, start_new_session=True
+    )
     os.close(theirs)
 
     def pieces() -> Iterator[bytes]:
