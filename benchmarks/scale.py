@@ -125,17 +125,20 @@ def status(root: Path) -> float:
 
 def measure_large(folder: Path) -> None:
     """Run the commands on folders of `LARGE` runs, created below `folder` if missing."""
-    figures: dict[str, object] = {"epochs": LARGE_EPOCHS}
+    figures: dict[str, dict[str, object]] = {command.replace("_", " "): {} for command in COMMANDS}
+    pages: dict[str, int] = {}
     for runs, variants in LARGE.items():
         root = folder / str(runs)
         if not root.exists():
             make_store(root, plans=1, seeds=runs // variants, epochs=LARGE_EPOCHS, variants=factors(variants))
         Paths(root).frames.unlink(missing_ok=True)
-        for name, words in COMMANDS.items():
-            figures[f"{name}_{runs}"] = usage([*words, "--results", str(root)])
-            print(f"{name}, {runs} runs: {figures[f'{name}_{runs}']}", file=sys.stderr)
-        figures[f"bytes_of_page_{runs}"] = (Paths(root).report("scale_1") / "index.html").stat().st_size
-    write("scale", {**figures, "load_average": round(os.getloadavg()[0], 1)}, "large")
+        for name, words in zip(figures, COMMANDS.values(), strict=True):
+            figures[name][str(runs)] = usage([*words, "--results", str(root)])
+            print(f"{name}, {runs} runs: {figures[name][str(runs)]}", file=sys.stderr)
+        pages[str(runs)] = (Paths(root).report("scale_1") / "index.html").stat().st_size
+    about = {"epochs": LARGE_EPOCHS, "bytes_of_page": pages, "load_average": round(os.getloadavg()[0], 1)}
+    write("scale", {"commands": figures, **about}, "large")
+    print("\n".join(rows({"commands": figures})), file=sys.stderr)
 
 
 def usage(words: list[str]) -> dict[str, float]:
@@ -218,10 +221,13 @@ def growth(seconds: Mapping[int, float]) -> dict[str, object]:
 
 
 def rows(figures: Mapping[str, Any]) -> list[str]:
-    """The rows of the table in docs/performance.md, which a test compares."""
+    """The rows of the tables in docs/performance.md, which a test compares."""
     found = []
+    for name, by_size in figures.get("commands", {}).items():
+        cells = [f"{of['seconds']:.1f} s, {of['peak_memory_bytes'] / 1e9:.2f} GB" for of in by_size.values()]
+        found.append(f"| {name} | {' | '.join(cells)} |")
     for name, numbers in figures.items():
-        if isinstance(numbers, Mapping):
+        if isinstance(numbers, Mapping) and "power" in numbers:
             cells = " | ".join(f"{seconds:.3f}" for seconds in numbers["seconds"].values())
             power = "-" if numbers["power"] is None else f"{numbers['power']:.2f}"
             found.append(f"| {name.replace('_', ' ')} | {cells} | {numbers['microseconds_a_run']:.0f} | {power} |")

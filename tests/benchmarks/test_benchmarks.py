@@ -29,7 +29,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
 # The page
 
 
-WITH_ROWS = ("throughput_", "harness_overhead_", "scale_growth", "shared_folder")
+WITH_ROWS = ("throughput_", "harness_overhead_", "scale_growth", "scale_large", "shared_folder", "orchestration_")
 MEASURED = [path for path in sorted((BENCHMARKS / "results").glob("*.json")) if path.name.startswith(WITH_ROWS)]
 
 
@@ -53,6 +53,14 @@ def test_a_turn_is_compared_with_its_neighbours(script: Any) -> None:
 def test_the_spread_of_ratios_is_the_lowest_and_the_highest(script: Any) -> None:
     found = script("sides").ratios(ours=[30, 40, 10], theirs=[10, 10, 10])
     assert found == {"median": 3, "lowest": 1, "highest": 4}
+
+
+def test_the_ratio_of_a_figure_is_that_of_the_same_turn(script: Any) -> None:
+    """The machine is half as fast in the second turn; the ratio to the first side is 3 in both."""
+    turns = iter([10.0, 30.0, 5.0, 15.0])
+    found = script("orchestration").in_turns(dict.fromkeys(("xargs", "other"), lambda _: {"runs a second": next(turns)}), turns=2)
+    assert found["runs a second"]["other"] == {"values": [22.5, 15.0, 30.0], "ratios": [3.0, 3.0, 3.0]}
+    assert found["runs a second"]["xargs"]["ratios"] == [1.0, 1.0, 1.0]
 
 
 def test_a_side_answers_is_paused_in_between_and_killed_at_the_end(script: Any, tmp_path: Path) -> None:
