@@ -14,7 +14,7 @@ from programs import planned, trained
 
 from harness.store import git_state
 from harness.store.records import Store
-from harness.tasks.command import guards
+from harness.tasks.command import guard, guards
 from harness.tasks.command.guards import Guard, Start
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.protocol import TrainingFailed
@@ -195,6 +195,14 @@ def test_orphans_of_a_program_that_have_ended_leave_no_zombies_while_it_runs(tmp
         assert time.monotonic() < limit, left
     """
     assert finished(start(tmp_path, sys.executable, "-c", textwrap.dedent(script))) == (b"", Exit(0, 0))
+
+
+def test_processes_of_others_that_the_system_hides_are_not_looked_at(monkeypatch):
+    def hidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("builtins.open", hidden)
+    assert guard.children() == []
 
 
 def test_what_a_program_leaves_in_another_session_has_ended_before_the_next_starts(tmp_path):
