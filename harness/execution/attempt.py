@@ -5,6 +5,7 @@ which also repairs a damaged file. The result is written last, with link(2), so 
 
 Each file is on the disk before it gets its name. The names of all files are flushed together before a checkpoint or a result
 gets its own: a power cut leaves neither without the files that belong to it, and before them nothing is lost that counts.
+Of a task that resumes from its own files, rows and origin count from the beginning: their names are flushed at once.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ class _Attempt:
         self.saved_at = time.monotonic()
         # A task with files of its own resumes from them, not from our checkpoint: so the checkpoint must hold every row.
         self.keeps_files = job.task.keeps_files
+        # They may reach the disk at any time, and the rows that they include must not be missing then, nor their origin.
+        self.resumes_from_files = self.keeps_files and job.task.resumes
         self.first_interval_s = 0.0 if self.keeps_files else FIRST_CHECKPOINT_S
         if self.keeps_files and options.checkpoint_every_s is None:
             self.interval_s = 0.0
         self.rows_saved = 0
         self.rows_written = 0
-        self.next_write_at = time.monotonic() + FIRST_ROWS_S
+        self.next_write_at = time.monotonic() + (0.0 if self.resumes_from_files else FIRST_ROWS_S)
         self.resumed = False  # whether the task resumed from its own files
 
     def run(self) -> Result:
@@ -91,8 +94,7 @@ class _Attempt:
         assert self.origin is not None
         if self.options.origin is None:
             self.origin = provenance.with_imports(self.origin)
-        # A program's own files, from which it resumes, may reach the disk at any time: its origin must be there before.
-        atomic.write_json(self.paths.provenance, self.origin, self.lease, flush_name=self.keeps_files)
+        atomic.write_json(self.paths.provenance, self.origin, self.lease, flush_name=self.resumes_from_files)
         result = self._publish(self._train(training))
         if result.state == "completed" and not self.options.keep_weights:
             atomic.remove(self.paths.checkpoint)
@@ -166,7 +168,7 @@ class _Attempt:
 
     def _stop_program(self, training: Training) -> str | None:
         """Stop a program and keep the rows that it still prints, as its own files contain them. Returns like `_add_row`."""
-        if self.keeps_files and self.job.task.resumes:
+        if self.resumes_from_files:
             self._write_rows()  # before the program ends: that may take longer than this process is given
             for row in training.last_words():
                 if problem := self._add_row(row):
@@ -181,7 +183,7 @@ class _Attempt:
         if self.rows_written == len(self.rows):
             return
         began = time.monotonic()
-        write_rows(self.paths.metrics, self.rows, self.lease, flush_name=False)
+        write_rows(self.paths.metrics, self.rows, self.lease, flush_name=self.resumes_from_files)
         self.rows_written = len(self.rows)
         self.next_write_at = time.monotonic() + (time.monotonic() - began) / WRITING_SHARE
 

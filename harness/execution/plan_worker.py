@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from harness.analysis.look_levels import levels_for
@@ -47,11 +47,10 @@ class PlanWorker(Worker):
         self.schedule = Schedule(plan, lambda: levels_for(store, plan, say))
         self.seeds = SeedCheck(store, plan)
         self.view = PlanView(store, plan, self.watch, self.notices)
-        self._horizons: Mapping[str, int] = {}  # of the schedule, when it was last asked
         self._steps = StepResults(store)
         self.ledger = Ledger(store.paths)
         self._started = False  # whether the ledger knows that the first run has started
-        self._horizon = 0  # the same, when a look was last recorded
+        self._horizon = 0  # of the schedule, when a look was last recorded
 
     def prepare(self) -> None:
         """See `Worker.prepare`."""
@@ -138,14 +137,10 @@ class PlanWorker(Worker):
             record_looks(self.store, plan, records, judged, self.ledger)
 
     def _look(self) -> Standing:
-        """The records, with the results that the ends of looks are judged by."""
+        """The records, with the results that looks are judged by, from the end of the first one: also of runs trained again."""
         records = self.view.refresh()
-        while self.schedule.has_looks and not records.requested(self._horizons or self.schedule.first).unfinished:
+        if self.schedule.has_looks and not records.requested(self.schedule.first).unfinished:
             self.view.settle()
-            horizons = self.schedule.limit(records).horizons
-            if horizons == self._horizons:
-                break
-            self._horizons = horizons
         return records
 
     def _spread(self, queue: Requested) -> Iterator[PlannedRun]:

@@ -113,6 +113,7 @@ class PlanRuns:
         here = Holder.here()
         self._view = PlanView(store, plan, Watch(Timing(), here), Notices(store.paths, plan.name, here.machine))
         self._turn = 0  # which of the running runs was read last
+        self._considered: Records | None = None  # by `needs_workers`
 
     def read(self) -> Records:
         """See `Work`. Running runs are read in turns, a few each time, for their epochs."""
@@ -140,5 +141,8 @@ class PlanRuns:
 
     def needs_workers(self, records: Records, workers: Workers) -> bool:
         """After the results of a look have requested more runs, while a worker is alive."""
+        if records is self._considered:  # the states of a large plan are read less often than this is asked
+            return False
+        self._considered = records
         before, self._horizon = self._horizon, self.schedule.limit(records).horizon
         return self._horizon > before and workers.alive

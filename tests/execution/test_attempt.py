@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_task import MISSING, TOY, Config, Walk
+from toy_task import MISSING, TOY, Config, Toy, Walk
 
 from harness.errors import DataError, Interrupted
 from harness.execution import attempt as attempts
@@ -136,6 +136,20 @@ def test_a_power_cut_leaves_no_result_or_checkpoint_without_the_files_before_it(
         assert all(on_disk[other][3:] in before[:other] for other in [*files, place])  # the content before the name
         assert "names" in before[files[-1] :]
         assert "names" in on_disk[place:]
+
+
+class Own(Toy):
+    """Resumes from its own files."""
+
+    def start_in(self, config, seed, _device, _folder):
+        return Walk(config, seed)
+
+
+def test_the_first_row_of_a_task_that_resumes_from_its_own_files_is_on_the_disk_at_once(store, on_disk):
+    run(store, replace(job(), task=Own()), AttemptOptions(checkpoint_every_s=3600.0))
+    first = on_disk.index("-> metrics.jsonl")
+    assert on_disk[first + 1] == "names"
+    assert first < on_disk.index("-> predictions.npz")
 
 
 @pytest.mark.parametrize("step", range(1, 12))

@@ -13,6 +13,8 @@ from harness.common.stopping import Stop
 from harness.execution.options import WorkerOptions
 from harness.execution.plan_view import PlanView
 from harness.execution.plan_worker import PlanWorker
+from harness.execution.schedule import Schedule
+from harness.experiment.claims import ComparisonClaim
 from harness.experiment.plan import Plan
 from harness.store.holder import Holder
 from harness.store.lease import Lease, Timing, Watch
@@ -20,6 +22,7 @@ from harness.store.notices import Notices
 from harness.store.records import Store
 
 ELSEWHERE = Holder(host="gpu07", machine="another", pid=1, process_start="1")
+CLAIM = ComparisonClaim(kind="improves", variants=("better",), over=("base",), margin=0.5, metric="score")
 FAST = WorkerOptions(poll_s=0.01, beat_s=0.05, stale_s=0.2, track="none")
 
 
@@ -121,6 +124,29 @@ def test_a_failure_in_a_notice_is_read_at_once(store: Store, toy_plan: Callable[
     view.refresh()
     assert train(store, plan) == 1
     assert view.refresh()[plan.runs[0].id].traceback_digest is not None
+
+
+def test_a_run_of_a_finished_look_that_another_worker_trained_again_is_read_before_the_next_look_is_decided(
+    store: Store, toy_plan: Callable[..., Plan]
+) -> None:
+    plan = toy_plan({"base": {}, "better": {"effect": 0.5, "noise": 9.0}}, looks=(3, 5, 10), claims=[CLAIM])
+    store.save_plan(plan)
+    worker = PlanWorker(store, plan, FAST, Stop())
+    for _ in range(2 * plan.looks[0] + 1):
+        train = worker.take()
+        assert train is not None
+        train()
+    again, other = plan.runs[0].id, notices_of(store, plan, ELSEWHERE)
+    result = store.paths.run(again).result
+    aside = result.rename(result.with_name("aside"))
+    other.post(again, "left")
+    other.post(again, "taken")
+    assert worker.view.refresh()[again].state == "interrupted"
+    aside.rename(result)
+    other.post(again, "completed")
+    assert worker.take() is not None
+    assert worker.schedule.limit(worker.view.records) == Schedule(plan).limit(store.records(run.id for run in plan.runs))
+    assert worker.view.records[again] == store.record(again)
 
 
 def test_holders_without_recent_notices_are_observed_in_turns(store: Store, toy_plan: Callable[..., Plan]) -> None:

@@ -72,13 +72,19 @@ def test_a_wait_without_an_end_is_as_long_as_asked_for(children: Workers, monkey
         children.wait_for_exit(NEVER_S)
 
 
-def test_where_the_kernel_cannot_say_when_a_process_ends_time_passes(children: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["refused", "not in this build of Python"])
+def test_where_nobody_can_say_when_a_process_ends_time_passes(
+    children: Workers, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
     def refused(_: int) -> int:
         raise PermissionError
 
     slept: list[float] = []
     with children:
-        monkeypatch.setattr(os, "pidfd_open", refused)
+        if known:
+            monkeypatch.setattr(os, "pidfd_open", refused)
+        else:
+            monkeypatch.delattr(os, "pidfd_open")
         monkeypatch.setattr("time.sleep", slept.append)
         children.wait_for_exit(0.5)
         assert slept == [0.5]

@@ -6,9 +6,9 @@ Standard input is a socket to the worker. A message is its length (4 bytes, big-
 starts a program: grace period [s], scratch folder, working directory, number of arguments, arguments and `NAME=VALUE` variables,
 with NUL between them; with it comes the descriptor for the program's output. An empty message stops the program, and so does the
 end of the socket, when the worker closes it or was killed: the program's process group gets SIGTERM and after the grace period
-SIGKILL, with all its descendants. At the program's end the guard writes `ended <code> <processes left behind> <none remains: 1>`
-(a negative code is a signal), or `error <errno>` if it could not be started. The worker removes the scratch folder, or if it was
-killed, the guard.
+SIGKILL, with all its descendants; a second empty message ends the grace period. At the program's end the guard writes
+`ended <code> <processes left behind> <none remains: 1>` (a negative code is a signal), or `error <errno>` if it could not be
+started. The worker removes the scratch folder, or if it was killed, the guard.
 
 Imports little, and only of the standard library: every worker of programs starts it.
 """
@@ -62,12 +62,11 @@ def answer(worker: socket.socket, woken: int, grace_s: float, start: list[bytes]
         return f"error {error.errno}\n".encode()
     finally:
         os.close(output)  # only the program holds the output pipe, so that the pipe ends with it
-    deadline = program.wait(worker, woken, grace_s)
-    lingering_s = LINGER_S if deadline is None else max(0.0, deadline - time.monotonic())
-    killed = program.end_remaining(lingering_s)
+    stopped = program.wait(worker, woken, grace_s)
+    killed = program.kill_remaining()
     none_remains = not program.reap()
     code = -signal.SIGKILL if program.code is None else program.code  # if it waits for a device, it ends by this signal then
-    return f"ended {code} {killed if deadline is None else 0} {int(none_remains)}\n".encode()
+    return f"ended {code} {0 if stopped else killed} {int(none_remains)}\n".encode()
 
 
 class Program:
@@ -107,11 +106,16 @@ class Program:
             if pid == self.pid and self.code is None:
                 self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
 
-    def wait(self, worker: socket.socket, woken: int, grace_s: float) -> float | None:
-        """Wait for its end, of which SIGCHLD informs. If the worker requests it before: the end of the grace period."""
+    def wait(self, worker: socket.socket, woken: int, grace_s: float) -> bool:
+        """Wait until it and all its descendants have ended, of which SIGCHLD informs; whether the worker requested the end.
+
+        Then at most the grace period, unless the worker requests it again; after an end by itself, `LINGER_S` for the others.
+        """
         watched: list[socket.socket | int] = [worker, woken]
-        deadline = None
-        while self.reap() and self.code is None:
+        stopped, deadline = False, None
+        while self.reap():
+            if self.code is not None and deadline is None:
+                deadline = time.monotonic() + LINGER_S
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 break
@@ -119,23 +123,26 @@ class Program:
             if woken in ready:
                 drain(woken)
             if worker in ready:
-                with suppress(EOFError, ConnectionError):  # if the worker has ended, the next reading says so again
+                requested = True
+                try:
                     received(worker)
-                watched.remove(worker)
-                deadline = time.monotonic() + grace_s
-                self.signal_group(signal.SIGTERM)
-        return deadline
+                except (EOFError, ConnectionError):  # the worker has ended; the next reading says so again
+                    watched.remove(worker)
+                    requested = False
+                if stopped and requested:
+                    deadline = time.monotonic()
+                elif self.code is None and not stopped:
+                    stopped, deadline = True, time.monotonic() + grace_s
+                    self.signal_group(signal.SIGTERM)
+        return stopped
 
     def signal_group(self, number: int) -> None:
         """Signal its process group."""
         with suppress(ProcessLookupError, PermissionError):  # it has ended, or is of another user
             os.killpg(self.pid, number)
 
-    def end_remaining(self, seconds: float) -> int:
-        """Wait up to `seconds` for remaining processes, then kill them; the number killed without the program itself."""
-        until = time.monotonic() + seconds
-        while self.reap() and time.monotonic() < until:
-            time.sleep(0.02)
+    def kill_remaining(self) -> int:
+        """Kill it and all its descendants; the number of the latter."""
         killed: set[int] = set()
         give_up = time.monotonic() + LINGER_S
         while self.reap() and time.monotonic() < give_up:
@@ -179,7 +186,7 @@ def children() -> list[int]:
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                     fields = file.read().rpartition(b")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
+            except OSError:  # it has ended, or is of another user, which some systems hide
                 continue
             if fields[1].decode() == me:
                 found.append(int(name))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 GUARD = Path(__file__).resolve().with_name("guard.py")
 HEADER = 4  # bytes of the length of a message, as in guard.py
+END_S = 5.0  # for a guard to end: it gives up after two seconds itself
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Guard:
         self._socket.sendall(data[sent:])
 
     def stop(self) -> None:
-        """Request the end of the program. Without effect if it has ended, or the guard was killed."""
+        """Request the end of the program, again: at once. Without effect if it has ended, or the guard was killed."""
         with suppress(OSError):
             self._socket.sendall(bytes(HEADER))
 
@@ -86,8 +87,17 @@ class Guard:
         """Let the next program use it. All processes of the last one must have ended."""
         _idle.append(self)
 
+    def end(self) -> None:
+        """End it, and at once its program with all descendants."""
+        self.stop()
+        self.stop()
+        self.abandon()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
+        self.kill()
+
     def kill(self) -> None:
-        """End it; the kernel kills a program that it still has."""
+        """Kill it; the kernel kills a program that it still has, but not what that has started."""
         self.abandon()
         self._process.kill()
         self._process.wait()
@@ -110,9 +120,9 @@ def started(start: Start, output: int) -> Guard:
         guard = Guard() if is_new else _idle.pop()
         try:
             guard.start(message, output)
-        except OSError:
+        except BaseException as error:
             guard.kill()
-            if is_new:  # else it was killed since its last program
+            if is_new or not isinstance(error, OSError):  # else it was killed since its last program
                 raise
         else:
             return guard

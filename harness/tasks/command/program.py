@@ -64,7 +64,7 @@ class RunningProgram:
         except OSError as error:
             self._release()
             raise TrainingFailed("exit", f"{arguments[0]} could not be started: {error.strerror or error}") from error
-        except ValueError:
+        except BaseException:
             self._release()
             raise
         finally:
@@ -76,13 +76,14 @@ class RunningProgram:
         A program may close its output and continue, as with `exec > own.log 2>&1` in a shell script.
         """
         if not self._output_closed:
+            is_over = self._is_over(0.0)
             ready, _, _ = select.select([self._output], [], [], wait_s)
-            if not ready:
-                return b""
-            if data := os.read(self._output, CHUNK):
+            if ready and (data := os.read(self._output, CHUNK)):
                 return data
-            self._output_closed = True
-        return None if self._answered or self._guard.has_answered(wait_s) else b""
+            if not ready and not is_over:
+                return b""
+            self._output_closed = True  # or open in a process that cannot be killed, or outlives a guard that was
+        return None if self._is_over(wait_s) else b""
 
     def metrics(self) -> bytes:
         """New content of $HARNESS_METRICS."""
@@ -113,10 +114,10 @@ class RunningProgram:
         """Terminate it, then kill it; `take` gets the output and metrics until then. No process remains."""
         unfinished = self.exit is None or self.exit.left_behind > 0
         steps = job_steps.running(self._environment) if unfinished else []
-        if steps:  # before the guard ends srun, which would not let them write a checkpoint
-            job_steps.send("TERM", steps, self._environment)
-            self._read_for(self.grace_s, take)
         try:
+            if steps:  # before the guard ends srun, which would not let them write a checkpoint
+                job_steps.send("TERM", steps, self._environment)
+                self._read_for(self.grace_s, take)
             deadline = time.monotonic() + self.grace_s + 10.0
             if not self._answered:
                 self._guard.stop()
@@ -129,12 +130,16 @@ class RunningProgram:
                 print("the program could not be ended in time; its guard is killed", file=sys.stderr)
         finally:
             if not self._none_remains:
-                self._guard.kill()
+                self._guard.end()
             if steps and (left := job_steps.running(self._environment)):
                 job_steps.send("KILL", left, self._environment)
             self._release()
             if self._none_remains:
                 self._guard.keep()
+
+    def _is_over(self, wait_s: float) -> bool:
+        """Whether the guard has answered, or answers within `wait_s`."""
+        return self._answered or self._guard.has_answered(wait_s)
 
     def _read_for(self, seconds: float, take: Callable[[bytes, bytes], object]) -> None:
         """Read until the program has ended, or for `seconds`."""

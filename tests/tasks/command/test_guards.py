@@ -1,5 +1,6 @@
 """The guard that a process starts for its programs: one for all of them, which ends what they start, whoever is killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from programs import planned, trained
 
 from harness.store import git_state
 from harness.store.records import Store
-from harness.tasks.command import guards
+from harness.tasks.command import guard, guards
 from harness.tasks.command.guards import Guard, Start
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.protocol import TrainingFailed
@@ -87,6 +88,20 @@ def test_a_guard_that_was_killed_since_the_last_program_is_replaced(tmp_path):
     assert parent_of(tmp_path) != before
 
 
+def test_a_process_that_outlives_a_killed_guard_does_not_keep_its_run_waiting(tmp_path):
+    """It has the program's output open."""
+    program = start(tmp_path, "sh", "-c", "setsid sleep 300 & echo $PPID $!; wait")
+    guard, descendant = map(int, program.read(20.0).split())
+    os.kill(guard, signal.SIGKILL)
+    try:
+        until(lambda: program.read(0.1) is None)
+        with pytest.raises(TrainingFailed, match="the guard process of the program was killed"):
+            program.wait(10.0)
+        program.end(lambda *_: None)
+    finally:
+        os.kill(descendant, signal.SIGKILL)
+
+
 def test_two_programs_at_once_have_two_guards(tmp_path):
     first, second = (start(tmp_path, "sh", "-c", "echo $PPID; sleep 0.2") for _ in range(2))
     assert int(finished(first)[0]) != int(finished(second)[0])
@@ -133,6 +148,38 @@ def test_a_program_that_ends_while_it_is_stopped_does_no_harm_to_the_next(tmp_pa
     assert finished(start(tmp_path, "sh", "-c", "exit 7"))[1].code == 7
 
 
+@pytest.mark.parametrize("trap", ["trap '' TERM; setsid sleep 300 &", "(trap '' TERM; exec setsid sleep 300) &"])
+def test_all_that_a_program_started_ends_also_if_its_output_cannot_be_kept(tmp_path, trap):
+    """At once, whether the program or only what it started ignores SIGTERM; a guard that is killed would leave the latter."""
+    script = f"{trap} echo $!; while :; do echo more; sleep 0.01; done"
+    program = RunningProgram(["sh", "-c", script], tmp_path, os.environ, grace_s=600.0)
+    descendant = int(program.read(20.0).split()[0])
+
+    def keep(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        program.end(keep)
+    assert not alive(descendant)
+
+
+def test_a_start_that_is_interrupted_leaves_no_program_and_no_folder(tmp_path, monkeypatch):
+    used, begin = [], Guard.start
+
+    def interrupted(guard, *arguments):
+        used.append(guard)
+        begin(guard, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Guard, "start", interrupted)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, "sleep", "300")
+    assert used[0]._process.returncode is not None, "with it the kernel ends the program"
+    assert used[0] not in guards._all
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_orphans_of_a_program_that_have_ended_leave_no_zombies_while_it_runs(tmp_path):
     script = """
     import os, time
@@ -148,6 +195,14 @@ def test_orphans_of_a_program_that_have_ended_leave_no_zombies_while_it_runs(tmp
         assert time.monotonic() < limit, left
     """
     assert finished(start(tmp_path, sys.executable, "-c", textwrap.dedent(script))) == (b"", Exit(0, 0))
+
+
+def test_processes_of_others_that_the_system_hides_are_not_looked_at(monkeypatch):
+    def hidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("builtins.open", hidden)
+    assert guard.children() == []
 
 
 def test_what_a_program_leaves_in_another_session_has_ended_before_the_next_starts(tmp_path):
