@@ -157,7 +157,7 @@ class Workers:
                         descriptor = os.pidfd_open(child.process.pid)
                     except ProcessLookupError:  # `stop` has noticed its end
                         return
-                    except OSError:  # an old kernel, or a container that forbids it
+                    except (OSError, AttributeError):  # an old kernel, a container that forbids it, or conda's Python
                         time.sleep(limit_s)
                         return
                     opened.callback(os.close, descriptor)
