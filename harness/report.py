@@ -108,7 +108,7 @@ def report(
     for line in (*gone, *unmet):
         shell.say(line)
     if requested or errors:
-        with shell.drawing():
+        with shell.drawing(phrases.report_command(results, *names or ())):
             errors += _write(store, judged)
     shell.end_with(errors)
     if not consistent or unmet or gone:

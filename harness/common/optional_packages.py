@@ -45,7 +45,6 @@ CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich
 COMPILED = re.compile(r"^([^,\n]+\.so(?:\.[\d.]+)?),[^,\n]*,(\d*)$", re.MULTILINE)  # a line of RECORD: path, digest, bytes
 BUILDS = ("torch", "torchvision")  # pip's may be for another device
 AGAIN = "install {} again, in the build for this machine: see pytorch.org"
-FIGURES = ("matplotlib",)
 REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
 
 
