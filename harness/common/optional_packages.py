@@ -35,6 +35,7 @@ PACKAGES: Mapping[str, Package] = {
     "cmaes": Package("cmaes", "searches with the sampler cmaes"),
     "pandas": Package("pandas", "verdicts and reports"),
     "matplotlib": Package("matplotlib", "figures"),
+    "seaborn": Package("seaborn", "your own plots of the data frames"),
     "scipy": Package("scipy", "statistics, which most commands compute"),
     "jinja2": Package("jinja2", "reports"),
     "pyarrow": Package("pyarrow", "verdicts and reports"),
