@@ -203,7 +203,7 @@ def judge(
     if found is not None and unmet:
         shell.say(phrases.unmet(found, judged.verdicts))
     if into is not None:
-        with shell.drawing(of_results=False):
+        with shell.drawing():
             judged.write(into)
     if unmet:
         raise typer.Exit(EXIT_NOT_MET)

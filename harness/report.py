@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.common import cli_options
+from harness.common.stopping import interrupt_with_parent
 from harness.errors import InputError
 from harness.terminal.command_line import main_of
 from harness.terminal.completion import names_argument
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from harness.store.records import Store
 
 
+def _end_with_parent(chosen: bool) -> None:
+    if chosen:
+        interrupt_with_parent()
+
+
 def report(
     names: Annotated[
         list[str] | None, names_argument("plans and searches, by NAME, NAME@PROFILE or the path of the YAML file; default: all")
@@ -38,6 +44,10 @@ def report(
         list[str] | None,
         typer.Option(metavar="NAME", help="also show the table of this number of the results; repeat for several"),
     ] = None,
+    *,
+    with_parent: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--with-parent", hidden=True, callback=_end_with_parent, help="stop when standard input is closed")
+    ] = False,
 ) -> None:
     """Write the reports of plans and searches, finished or not, and the scoreboard of all, from the results on disk.
 
@@ -108,7 +118,7 @@ def report(
     for line in (*gone, *unmet):
         shell.say(line)
     if requested or errors:
-        with shell.drawing():
+        with shell.drawing(phrases.report_command(results, *names or ())):
             errors += _write(store, judged)
     shell.end_with(errors)
     if not consistent or unmet or gone:

@@ -46,6 +46,7 @@ def reread(
     from harness.execution.stages import resolve_plan
     from harness.experiment.plan import make_plan
     from harness.launch.outcome import PlanOutcome
+    from harness.reporting import phrases
     from harness.reporting.pages import gather, record, write
     from harness.store.lookup import named_experiment
     from harness.store.records import Store
@@ -71,7 +72,7 @@ def reread(
     PlanOutcome(exit_code, (), report.folder / "index.html", plan, report.records).show(results, as_json)
     if rest:
         shell.say(f"{rest} {'run has' if rest == 1 else 'runs have'} no result yet; train them with: harness run {experiment}")
-    with shell.drawing():
+    with shell.drawing(phrases.report_command(results, plan.name)):
         write(report)
     raise typer.Exit(exit_code)
 

@@ -193,6 +193,7 @@ EACH: dict[str, dict[str, str | None]] = {
         "report": "jinja2 is not installed",
     },
     "matplotlib": {"report doses": None, "run program.yaml": None},
+    "seaborn": {"report doses": None, "run program.yaml": None},
     "cmaes": {
         "sweep by_cmaes.yaml": "cmaes is not installed, but needed for the sampler cmaes",
         "status": None,

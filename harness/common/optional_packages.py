@@ -35,7 +35,7 @@ PACKAGES: Mapping[str, Package] = {
     "cmaes": Package("cmaes", "searches with the sampler cmaes"),
     "pandas": Package("pandas", "verdicts and reports"),
     "matplotlib": Package("matplotlib", "figures"),
-    "seaborn": Package("seaborn", "your plots of the data frames"),
+    "seaborn": Package("seaborn", "your own plots of the data frames"),
     "scipy": Package("scipy", "statistics, which most commands compute"),
     "jinja2": Package("jinja2", "reports"),
     "pyarrow": Package("pyarrow", "verdicts and reports"),
@@ -46,7 +46,6 @@ CORE = {name: name for name in ("numpy", "packaging", "pydantic", "regex", "rich
 COMPILED = re.compile(r"^([^,\n]+\.so(?:\.[\d.]+)?),[^,\n]*,(\d*)$", re.MULTILINE)  # a line of RECORD: path, digest, bytes
 BUILDS = ("torch", "torchvision")  # pip's may be for another device
 AGAIN = "install {} again, in the build for this machine: see pytorch.org"
-FIGURES = ("matplotlib",)
 REPORTS = ("pandas", "scipy", "pyarrow", "jinja2")  # a command that trains also judges and reports: it starts with all of them
 
 

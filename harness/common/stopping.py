@@ -53,6 +53,20 @@ class Stop:
         self._requested = True
 
     def _await_end_of_input(self) -> None:
-        while os.read(0, 4096):
-            pass
+        _await_end_of_input()
         self._requested = True
+
+
+def interrupt_with_parent() -> None:
+    """Interrupt this process, as Ctrl-C does, when standard input ends, whose other end its parent holds."""
+
+    def interrupt() -> None:
+        _await_end_of_input()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, name="parent", daemon=True).start()
+
+
+def _await_end_of_input() -> None:
+    while os.read(0, 4096):
+        pass

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from harness.common import patience
 from harness.launch.outcome import Outcome
+from harness.reporting import phrases
 from harness.reporting.pages import write_report
 from harness.store.records import Store
 from harness.terminal import shell
@@ -23,7 +24,8 @@ def conclude(store: Store, outcome: OutcomeT, show: Callable[[OutcomeT], object]
     outcome.record(store.paths.root)
     if show is not None:
         show(outcome)
-    with shell.drawing():
-        for name in outcome.reports:
-            write_report(name, store.paths.root)
+    if outcome.reports:
+        with shell.drawing(phrases.report_command(store.paths.root, outcome.reports[-1])):
+            for name in outcome.reports:
+                write_report(name, store.paths.root)
     return outcome

@@ -58,8 +58,16 @@ class LiveReport:
     def _start(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self.process = subprocess.Popen(
-            [*python_command.command("harness.report"), "--json", "--results", str(self.results), "--", self.name],
-            stdin=subprocess.DEVNULL,
+            [
+                *python_command.command("harness.report"),
+                "--json",
+                "--with-parent",
+                "--results",
+                str(self.results),
+                "--",
+                self.name,
+            ],
+            stdin=subprocess.PIPE,  # closed by a parent that is killed: its report would replace a later one
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             start_new_session=True,  # Ctrl-C is for the parent
@@ -72,6 +80,7 @@ class LiveReport:
         if not found:
             return
         process.returncode = os.waitstatus_to_exitcode(status)
+        close_input(process)
         self.process = None
         self.next_write = next_start(self._began, now, usage.ru_utime + usage.ru_stime)
         with self._errors or tempfile.TemporaryFile() as errors:
@@ -96,9 +105,16 @@ class LiveReport:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        close_input(self.process)
         self.process = None
         if self._errors is not None:
             self._errors.close()
+
+
+def close_input(process: subprocess.Popen[bytes]) -> None:
+    """Close this end of the pipe by which the process notices that its parent was killed."""
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 def next_start(began: float, ended: float, processor_s: float) -> float:

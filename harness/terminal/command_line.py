@@ -19,7 +19,8 @@ from typer.exceptions import TyperException
 from harness.common.optional_packages import explained
 from harness.common.undecodable import SHOWN
 from harness.errors import EXIT_BAD_INPUT, EXIT_OK, HarnessError
-from harness.terminal.shell import say
+from harness.terminal.reader import drop
+from harness.terminal.shell import flush, say
 
 LONGEST_NAME = 30  # of an option in the left column of the help; a longer one has a line of its own
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -129,19 +130,15 @@ def run(runnable: Runnable, argv: Sequence[str] | None, name: str) -> int:
         try:
             code = runnable.main(None if argv is None else list(argv), name, standalone_mode=False)
         finally:
-            sys.stdout.flush()  # at exit an error could not be reported any more
+            flush()  # at exit an error could not be reported any more
     except HarnessError as error:
         say(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        from harness.terminal.pipe import drop_output
-
-        drop_output()  # the reader has closed the pipe (`harness status | head`)
+    except BrokenPipeError:  # of what Python or a library prints, such as the help
+        drop(sys.stdout)
         return EXIT_OK
     except OSError as error:
-        from harness.terminal.pipe import drop_output
-
-        drop_output()
+        drop(sys.stdout)
         say(str(explained(error) or f"{name}: {error}"))
         return EXIT_BAD_INPUT
     except SystemExit as end:

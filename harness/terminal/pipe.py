@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from rich.console import Console
+
+from harness.terminal.reader import drop
 
 
 class Output(Console):
@@ -14,13 +13,8 @@ class Output(Console):
     def on_broken_pipe(self) -> None:
         """Print nothing more."""
         self.quiet = True
-        drop_output()
+        drop(self.file)
 
 
 class Pipe(Output):
     """Prose is wrapped at its width; tables, claims and single lines are whole, so that they can be searched line by line."""
-
-
-def drop_output() -> None:
-    """Discard what stdout has buffered, and what follows, as nobody reads it: writing it at exit would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, Interrupted
+from harness.terminal.reader import may_leave
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,30 +40,32 @@ def show(*renderables: RenderableType) -> None:
 
 def say(message: str) -> None:
     """Print a message to stderr, unwrapped, so that paths can be copied."""
-    print(message, file=sys.stderr)
+    with may_leave(sys.stderr):
+        print(message, file=sys.stderr)
+
+
+def flush() -> None:
+    """Hand what was printed to the reader of stdout. Raises OSError, such as for a full disk."""
+    with may_leave(sys.stdout):
+        sys.stdout.flush()
 
 
 @contextmanager
-def drawing(*, of_results: bool = True) -> Iterator[None]:
+def drawing(again: str = "") -> Iterator[None]:
     """Inside, figures are drawn after the results were printed, which are visible at once, also to the reader of a pipe.
 
-    A terminal shows what is being done; logs have no such line. Raises Interrupted at Ctrl-C: every file is whole.
-    Not `of_results`: the report is not of a results folder, where `harness report` would draw the rest.
+    A terminal shows what is being done; logs have no such line. `again`: the command that draws what Ctrl-C leaves undrawn, which
+    raises Interrupted, as every file is whole; without such a command KeyboardInterrupt.
     """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        from harness.terminal.pipe import drop_output
-
-        drop_output()
+    flush()
     try:
         with console(sys.stderr).status("drawing the figures", refresh_per_second=4) if sys.stderr.isatty() else nullcontext():
             yield
     except KeyboardInterrupt as error:
-        if not of_results:
+        if not again:
             raise
         raise Interrupted(
-            "interrupted while drawing the figures; the results are complete: harness report draws the rest"
+            f"interrupted while drawing the figures; the verdicts stay valid; draw the rest with: {again}"
         ) from error
 
 
@@ -73,7 +76,8 @@ def show_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """
     indent = 2 if sys.stdout.isatty() else None
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
-    print(text.encode(errors="backslashreplace").decode())
+    with may_leave(sys.stdout):
+        print(text.encode(errors="backslashreplace").decode())
 
 
 def end_with(errors: Sequence[HarnessError]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,7 +156,7 @@ def one_plan(status: PlanStatus, records: Mapping[str, Record], paths: Paths, qu
         command = f"retry: {phrases.command(plan, paths.root)} {' '.join(f'--retry {state}' for state in retry)}"
         lines += [Text(), styled(printable(command))]
     report = paths.report(plan.name) / "index.html"
-    writing = shlex.join(["harness", "report", plan.name, *phrases.results_option(paths.root)])
+    writing = phrases.report_command(paths.root, plan.name)
     if plan.selection is None or atomic.is_file(report):
         lines += [
             Text(),

@@ -108,7 +108,7 @@ def test_ctrl_c_while_drawing_leaves_whole_files_and_the_next_report_draws_the_r
 
     with monkeypatch.context() as patched:
         patched.setattr(figures, "rendered", stopped)
-        with pytest.raises(Interrupted, match="harness report"):
+        with pytest.raises(Interrupted, match=f"draw the rest with: harness report toys --results {finished.store.paths.root}$"):
             conclude(finished.store, finished.outcome, finished.show)
         assert "SUPPORTED" in capsys.readouterr().out
         assert {path for path in before if path.read_bytes() != before[path]} == {

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from reported import planned
@@ -86,6 +90,32 @@ def test_its_process_has_the_lowest_priority_and_is_stopped_at_the_end(store: St
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
         assert os.getsid(process.pid) == process.pid, "Ctrl-C is for the command alone"
     assert process.returncode is not None
+    assert not list(store.paths.root.rglob("*.tmp"))
+
+
+KILLED = """
+import os, signal, sys
+from harness.launch import live_report
+live_report.EVERY_S, live_report.LOWEST = 0.0, 0
+report = live_report.LiveReport(sys.argv[1], sys.argv[2], 1, print)
+report.update(2)
+print(report.process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_its_process_ends_with_a_parent_that_is_killed_and_replaces_no_later_report(store: Store) -> None:
+    plan = planned(store, VALUES)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, plan.name, store.paths.root], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    limit = time.monotonic() + 120
+    while Path(f"/proc/{killed.stdout.strip()}").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    assert not store.paths.report(plan.name).exists()
     assert not list(store.paths.root.rglob("*.tmp"))
 
 

@@ -22,7 +22,8 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     import pandas as pd
 
-PACKAGES = ("matplotlib", "numpy", "pandas", "pillow", "kiwisolver")  # what the bytes of a figure depend on
+# What the bytes of a figure depend on: intervals are computed by scipy, and rich measures the words of a legend.
+PACKAGES = ("matplotlib", "numpy", "pandas", "scipy", "rich", "pillow", "kiwisolver")
 SETTLED_S = 2.0  # a file that was changed so shortly before may have been read before
 PLAIN = (str, int, float, bool, bytes, type(None))
 
@@ -50,13 +51,13 @@ class InputDigests:
             return [f"{type(value).__name__} {value!r}"]
         if isinstance(value, partial):
             return [f"call {len(value.args)}", *self._parts(value.func), *self._each(value.args), *self._parts(value.keywords)]
-        if isfunction(value) and value.__closure__ is None and value.__module__.startswith("harness."):
+        if isfunction(value) and value.__closure__ is None and _is_own(value):
             return [f"function {value.__module__}.{value.__qualname__}"]
         if isinstance(value, Mapping):
             return [f"mapping {len(value)}", *self._each(value), *self._each(value.values())]
         if isinstance(value, tuple | list):
             return [f"{type(value).__qualname__} {len(value)}", *self._each(value)]
-        if is_dataclass(value) and not isinstance(value, type):
+        if is_dataclass(value) and _is_own(type(value)):  # the code of others, such as a task, is in no digest
             own = (getattr(value, field.name) for field in fields(value))
             return [f"dataclass {type(value).__qualname__}", *self._each(own)]
         return [self._large(value)]
@@ -68,6 +69,11 @@ class InputDigests:
         if id(value) not in self._known:
             self._known[id(value)] = (value, _digest_of_large(value))
         return self._known[id(value)][1]
+
+
+def _is_own(value: Any) -> bool:
+    """Whether the code of a class or function belongs to the harness."""
+    return str(value.__module__).startswith("harness.")
 
 
 def _digest_of_large(value: Any) -> str:

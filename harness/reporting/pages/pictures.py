@@ -58,9 +58,6 @@ def save(drawings: Iterable[Drawing], report_folder: Path, record: Path | None =
 
     `record`: a file that remembers what they were drawn from, so that those whose input has not changed are not drawn again.
     """
-    missing = optional_packages.lacking(optional_packages.FIGURES, "figures")
-    if missing is not None:
-        return _without(drawings, missing)
     pictures: list[Picture] = []
     drawings, folder, digests = iter(drawings), report_folder / FOLDER, figures.InputDigests()
     drawn = DrawnFigures(folder, record)
@@ -70,8 +67,7 @@ def save(drawings: Iterable[Drawing], report_folder: Path, record: Path | None =
             pictures.append(picture)
             continue
         try:
-            for name in optional_packages.FIGURES:
-                optional_packages.load(name)
+            optional_packages.load("matplotlib")
         except PackageError as error:
             return [*pictures, *_without([(picture, draw_it), *drawings], error)]
         try:

@@ -119,6 +119,11 @@ def _first_seed(plan: Plan) -> list[str]:
     return ["--first-seed", str(first)] if first and not evidence.listed_seeds else []
 
 
+def report_command(results: Path, *names: str) -> str:
+    """What writes the reports of these plans and searches; without names, of all."""
+    return shlex.join(["harness", "report", *names, *results_option(results)])
+
+
 def results_option(results: Path) -> list[str]:
     """The --results option; empty for the default folder."""
     return [] if results == Path("results") else ["--results", str(results)]

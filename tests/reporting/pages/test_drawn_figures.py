@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from harness.store.records import Store
 
 VALUES = {"base": [93.0, 93.2, 92.9, 93.1, 93.3], "better": [94.0, 94.3, 93.8, 94.1, 94.4]}
 ALL = ["main", "learning_curves", "more_curves_1"]
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while someone edits the code."""
+    monkeypatch.setattr(digest, "_started", lambda: math.inf)
 
 
 @pytest.fixture
@@ -136,12 +143,25 @@ def test_the_digest_of_an_input_changes_with_every_part_of_it() -> None:
     assert figures.InputDigests().of(partial(empty_figure, frame)) not in distinct
 
 
+@dataclass
+class Layers:
+    """What a user's module may define, such as a task."""
+
+    widths: tuple[int, ...] = (8, 8)
+
+
 def test_what_cannot_be_compared_has_no_digest() -> None:
     class Unknown:
         pass
 
     assert figures.InputDigests().of(partial(figures.text_figure, Unknown())) is None
     assert figures.InputDigests().of(lambda: None) is None
+    assert figures.InputDigests().of(partial(figures.text_figure, Layers())) is None, "its code may change"
+
+
+def test_versions_of_all_packages_that_decide_a_picture_are_in_its_digest() -> None:
+    _, *packages = digest.environment()
+    assert {"matplotlib", "pandas", "scipy", "rich"} <= {each.partition(" ")[0] for each in packages}
 
 
 def test_code_that_changed_after_the_process_started_is_not_what_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
