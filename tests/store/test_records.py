@@ -218,7 +218,16 @@ def test_rows_parsed_at_once_are_those_parsed_line_by_line(text: str, tmp_path: 
     assert repr(parse_rows(text.encode(), tmp_path)) == repr(one_by_one)
 
 
-@pytest.mark.parametrize("text", ['{"a": 1},{"b": 2}\n', '{"a": [{"b": 1}\n{"c": 2}]}\n{},{}\n', '{"a": 1}\n\n{"a": 2}\n', "1\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1},{"b": 2}\n',
+        '{"a": [{"b": 1}\n{"c": 2}]}\n{},{}\n',
+        '{"a": "x}\n{y"}\n',
+        '{"a": 1}\n\n{"a": 2}\n',
+        "1\n",
+    ],
+)
 def test_rows_that_are_objects_only_together_are_damaged(text: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="invalid JSON object"):
         parse_rows(text.encode(), tmp_path / "metrics.jsonl")
