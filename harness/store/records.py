@@ -214,7 +214,7 @@ def parse_rows(data: bytes, path: Path) -> list[dict[str, Any]]:
         return quick
     advice = "restore it from a copy, or remove the run's folder to train it again"
     try:
-        lines = data.decode().splitlines()
+        lines = data.decode().removesuffix("\n").split("\n") if data else []  # strings may hold what else ends a line
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: cannot be read: {error}; {advice}") from error
     rows = []
