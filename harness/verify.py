@@ -13,7 +13,6 @@ from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.execution.retrain import Repetition
-    from harness.experiment.plan import Plan
     from harness.store.check.finding import FileFinding
     from harness.store.records import Store
 
@@ -44,9 +43,7 @@ def verify(
       2   bad input or usage
       75  interrupted
     """
-    from harness.errors import EXIT_RUNS_FAILED, InputError
-    from harness.execution.chosen_check import check_chosen
-    from harness.search.storage import storage_url
+    from harness.errors import EXIT_RUNS_FAILED, InputError, Interrupted
     from harness.store.check.run import check_run
     from harness.store.ledger.history import folder_standing
     from harness.store.lookup import find_run
@@ -59,25 +56,18 @@ def verify(
     if retrain and not ids:
         raise InputError("--retrain: no run ids given; harness status PLAN --json lists them")
     store = Store.open(results, create=False)
-    if ids:
-        for start in ids:
-            if not RUN_ID_START.fullmatch(start):
-                raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
-        chosen, plans = list(dict.fromkeys(find_run(store, start, damaged=True) for start in ids)), 0
-        found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
-        checked = ", ".join(chosen)
-    else:
-        chosen, loaded, found = _check_files(store)
-        plans = len(loaded)
-        found += [each for plan in loaded for each in check_chosen(store, plan)]
-        parts = [f"{count} {kind}{'s' * (count != 1)}" for count, kind in ((len(chosen), "run"), (plans, "plan"))]
-        if store.study_names():  # Optuna takes a while to import
-            from harness.search.check import check_searches, searches_read
-
-            trials, of_searches = check_searches(store, storage_url(None))
-            found += of_searches
-            parts.append(searches_read(trials))
-        checked = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    for start in ids or ():
+        if not RUN_ID_START.fullmatch(start):
+            raise InputError(f"invalid run id {start!r}; must be 6 to 12 of the digits 0-9 a-f")
+    try:
+        if ids:
+            chosen, plans = list(dict.fromkeys(find_run(store, start, damaged=True) for start in ids)), 0
+            found = [each for run_id in chosen for each in check_run(RunPaths(store.paths.runs / run_id))]
+            checked = ", ".join(chosen)
+        else:
+            chosen, plans, found, checked = _check_all(store)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted("stopped before everything was checked; nothing was written") from stopped
     wrong = any(not each.harmless for each in found)
     ledger = folder_standing(store.paths)
     if not as_json:
@@ -95,17 +85,24 @@ def verify(
         raise typer.Exit(EXIT_RUNS_FAILED)
 
 
-def _check_files(store: Store) -> tuple[list[str], list[Plan], list[FileFinding]]:
-    """`check_store`, with a line that says how far it is. Raises Interrupted."""
-    from harness.errors import Interrupted
+def _check_all(store: Store) -> tuple[list[str], int, list[FileFinding], str]:
+    """Every run id on disk, the number of plans, all findings, and in words what was checked."""
+    from harness.execution.chosen_check import check_chosen
     from harness.store.check.folder import check_store
     from harness.terminal.progress_line import progress_line
 
-    try:
-        with progress_line("checking runs") as progress:
-            return check_store(store, progress)
-    except KeyboardInterrupt as stopped:
-        raise Interrupted("stopped before everything was checked; nothing was written") from stopped
+    with progress_line("checking runs") as progress:
+        run_ids, plans, found = check_store(store, progress)
+    found += [each for plan in plans for each in check_chosen(store, plan)]
+    parts = [f"{count} {kind}{'s' * (count != 1)}" for count, kind in ((len(run_ids), "run"), (len(plans), "plan"))]
+    if store.study_names():  # Optuna takes a while to import
+        from harness.search.check import check_searches, searches_read
+        from harness.search.storage import storage_url
+
+        trials, of_searches = check_searches(store, storage_url(None))
+        found += of_searches
+        parts.append(searches_read(trials))
+    return run_ids, len(plans), found, f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _repeat(store: Store, run_id: str, device: choices.Device) -> Repetition:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ settings.load_profile("untimed")
 TESTS = Path(__file__).parent
 NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
+HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)}
 PlanMaker = Callable[..., Plan]
 
 
@@ -162,6 +164,14 @@ def _environment_stays() -> Iterator[None]:
     os.environ.update(before)
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _signals_end_the_tests() -> Iterator[None]:
+    """Restore the handlers of signals: a worker in this process takes them, and nobody would be asked to stop later."""
+    yield
+    for number, handler in HANDLERS.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,16 @@
-"""The markers that choose what `make test` and `make check` run."""
+"""The session of tests: the markers that choose what `make test` and `make check` run, and what a test leaves behind."""
 
 from __future__ import annotations
 
 import re
+import signal
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from conftest import SLOW_S, TESTS, mismarked, pytest_collection_modifyitems, required
+from conftest import HANDLERS, SLOW_S, TESTS, mismarked, pytest_collection_modifyitems, required
+
+from harness.common.stopping import Stop
 
 
 def test_quick_and_slow_checks_together_run_every_test() -> None:
@@ -73,3 +76,9 @@ def test_the_text_of_a_module_names_the_markers_that_choose_its_tests() -> None:
     shared = [path for path in TESTS.rglob("*.py") if path.stem != "conftest" and not path.name.startswith("test_")]
     assert shared
     assert not [path for path in shared if re.search(r"mark\.(slow|alone)\b", path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_worker_in_a_test_leaves_the_signals_to_the_tests_after_it(turn: int) -> None:  # noqa: ARG001
+    assert {number: signal.getsignal(number) for number in HANDLERS} == HANDLERS
+    Stop().on_signals()

@@ -160,13 +160,23 @@ def test_an_ambiguous_run_id_is_refused(store: Store, toys: Plan, capsys: pytest
     assert twin in capsys.readouterr().err
 
 
-def test_ctrl_c_while_files_are_checked_gives_exit_code_75(
-    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("interrupted", "run_ids"),
+    [("store.check.folder.checked", ()), ("store.check.run.check_run", ("0" * 12,)), ("execution.chosen_check.check_chosen", ())],
+)
+def test_ctrl_c_while_files_are_checked_gives_exit_code_75(  # noqa: PLR0917 - pytest gives them by name
+    interrupted: str,
+    run_ids: tuple[str, ...],
+    store: Store,
+    toy_plan: PlanMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.store.check.folder.checked", interrupted)
+    monkeypatch.setattr(f"harness.{interrupted}", stop)
+    store.save_plan(toy_plan())
     store.paths.run("0" * 12).folder.mkdir(parents=True)
-    assert run(store) == 75
+    assert run(store, *run_ids) == 75
     assert capsys.readouterr() == ("", "stopped before everything was checked; nothing was written\n")

@@ -6,8 +6,6 @@ An interval over seeds holds for this test set only. These intervals need the ar
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +63,8 @@ def new_images(
             shared[variant, over] = [(completed[variant, seed], completed[over, seed]) for seed in both]
     needed = dict.fromkeys(run_id for ids in shared.values() for pair in ids for run_id in pair)
     files = {run_id: store.paths.run(run_id).predictions for run_id in needed}
-    sizes = {run_id: size for run_id, file in files.items() if (size := _size(file)) is not None}
+    found_files = {run_id: atomic.status(file) for run_id, file in files.items()}
+    sizes = {run_id: status.st_size for run_id, status in found_files.items() if status is not None}
     if (total := sum(sizes.values())) > MAX_BYTES:
         return Images(
             {},
@@ -85,15 +84,6 @@ def new_images(
         reason = "the predictions are for different images"
     intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}
     return Images(intervals, reason, altered)
-
-
-def _size(file: Path) -> int | None:
-    """In bytes; None unless it is a file. One system call, as most plans have no predictions."""
-    try:
-        found = os.stat(file)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _altered(store: Store, run_id: str, file: Path) -> bool:

@@ -214,7 +214,7 @@ def parse_rows(data: bytes, path: Path) -> list[dict[str, Any]]:
         return quick
     advice = "restore it from a copy, or remove the run's folder to train it again"
     try:
-        lines = data.decode().splitlines()
+        lines = data.decode().removesuffix("\n").split("\n") if data else []  # strings may hold what else ends a line
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: cannot be read: {error}; {advice}") from error
     rows = []
@@ -237,7 +237,7 @@ def written_rows(data: bytes, path: Path) -> list[dict[str, Any]]:
 def _ordinary_rows(data: bytes) -> list[dict[str, Any]] | None:
     """The rows, parsed at once, if every line is one flat object of finite numbers and other values; else None.
 
-    A line that begins and ends with the only braces that it has is one object, or the whole is not JSON.
+    With as many objects as lines and braces, no brace is in a string: each line is one object.
     """
     lines = data.count(b"\n")
     flat = data[:1] == b"{" and data[-2:] == b"}\n" and data.count(b"}\n{") == lines - 1
@@ -247,7 +247,8 @@ def _ordinary_rows(data: bytes) -> list[dict[str, Any]] | None:
         rows: list[dict[str, Any]] = json.loads("[" + data[:-1].decode().replace("\n", ",") + "]")
     except ValueError:
         return None
-    return None if any(value in NOT_FINITE for row in rows for value in row.values()) else rows
+    ordinary = len(rows) == lines and not any(value in NOT_FINITE for row in rows for value in row.values())
+    return rows if ordinary else None
 
 
 def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:

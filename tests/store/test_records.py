@@ -209,16 +209,27 @@ def test_each_store_of_a_process_has_its_own_checkouts_unless_the_caller_says_wh
         '{"a": "nan"}\n{"a": "-inf", "b": 1e999}\n',
         '{"a": NaN}\n',
         '{"a": {"b": 1}}\n{"a": "}{", "b": "["}\n',
+        '{"a": "x\u2028y"}\n',
+        '{"a": "x\u2028y", "b": 1e999}\n',
         '{"a": 1}',
         "",
     ],
 )
 def test_rows_parsed_at_once_are_those_parsed_line_by_line(text: str, tmp_path: Path) -> None:
-    one_by_one = [{name: decode(value) for name, value in json.loads(line).items()} for line in text.splitlines()]
+    one_by_one = [{name: decode(value) for name, value in json.loads(line).items()} for line in text.split("\n") if line]
     assert repr(parse_rows(text.encode(), tmp_path)) == repr(one_by_one)
 
 
-@pytest.mark.parametrize("text", ['{"a": 1},{"b": 2}\n', '{"a": [{"b": 1}\n{"c": 2}]}\n{},{}\n', '{"a": 1}\n\n{"a": 2}\n', "1\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1},{"b": 2}\n',
+        '{"a": [{"b": 1}\n{"c": 2}]}\n{},{}\n',
+        '{"a": "x}\n{y"}\n',
+        '{"a": 1}\n\n{"a": 2}\n',
+        "1\n",
+    ],
+)
 def test_rows_that_are_objects_only_together_are_damaged(text: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="invalid JSON object"):
         parse_rows(text.encode(), tmp_path / "metrics.jsonl")

@@ -25,7 +25,7 @@ EFFECT = "effect size g_z [95 %]"
 IMPROVEMENT = "P(better) [95 %]"
 INTERVAL = " interval"  # after the confidence level
 OUTCOMES = "cases with outcome 1"
-LISTED = 120  # most runs that a claim lists; the table of runs has all
+LISTED = 120  # most runs that a claim lists; runs.csv has all
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def run_table(report: ReportData, linked: Collection[str] = ()) -> DisplayTable:
 def shortened(
     runs: Sequence[PlannedRun], records: Mapping[str, Record], linked: Collection[str], most: int
 ) -> Sequence[PlannedRun]:
-    """`runs`, which are sorted by variant, or about `most` of them: `linked`, up to half of them that failed, diverged or train
-    now, and of each variant the first ones, equally many.
+    """`runs`, which are sorted by variant, or about `most` of them: `linked`, up to half of them that have begun and not
+    completed, and of each variant the first ones, equally many.
     """
     if len(runs) <= most:
         return runs
@@ -93,8 +93,8 @@ def shortened(
 
 def _left_out(shown: int, of: int) -> str:
     return (
-        f"{shown:,d} of {of:,d} runs: those that failed, diverged or train now (at most {MOST_ROWS // 2:,d}), and the first "
-        "seeds of each variant; runs.csv has every run"
+        f"{shown:,d} of {of:,d} runs: those that failed, diverged, were interrupted or train now (at most {MOST_ROWS // 2:,d}), "
+        "and the first seeds of each variant; runs.csv has every run"
     )
 
 

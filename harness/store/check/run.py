@@ -278,7 +278,7 @@ class _Run:
             what = f"cannot be read; a worker takes over the run after {Timing().stale_s:.0f} s"
             self._add(self.paths.lease(state.number), what, "", harmless=True)
         held = state is not None and not state.released and state.age_s < Timing().stale_s
-        for name in sorted(self.names if self.finished else atomic.names(self.paths.folder)):
+        for name in sorted(self.names if self.paths.result.name in self.names else atomic.names(self.paths.folder)):
             if name in KNOWN or LEASE.fullmatch(name):
                 continue
             path = self.paths.folder / name

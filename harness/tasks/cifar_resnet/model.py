@@ -172,6 +172,7 @@ def draw_masks(model: config.Model, batch: int, size: int, generator: Generator,
 def draw_mask(shape: tuple[int, ...], rate: float, generator: Generator, dtype: torch.dtype) -> Tensor:
     count = torch.Size(shape).numel()
     bits = random_words((count + 3) // 4, generator).view(torch.int16)[:count]  # four elements a word
-    threshold = round((1 - rate) * MASK_STEPS) - MASK_STEPS // 2
+    # At most the largest int16: torch would take the next number for the smallest, and drop everything at rates near 0.
+    threshold = min(round((1 - rate) * MASK_STEPS), MASK_STEPS - 1) - MASK_STEPS // 2
     # torch compares in place, and converts integers, several times as fast as it makes bools and converts them
     return bits.lt_(threshold).to(dtype).mul_(1 / (1 - rate)).view(shape)

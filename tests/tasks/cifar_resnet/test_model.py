@@ -139,6 +139,12 @@ def test_an_element_is_kept_if_its_sixteen_bits_are_below_the_threshold(dtype: t
     assert torch.equal(mask, kept.to(dtype) * (1 / 0.7))
 
 
+@pytest.mark.parametrize("rate", [1e-6, 1e-5, 0.99999, 0.999999])
+def test_rates_near_0_and_1_are_met_too(rate: float):
+    dropped = model.draw_mask((300_000,), rate, torch.Generator().manual_seed(0), torch.float32) == 0
+    assert abs(dropped.double().mean().item() - rate) < 1 / 65536 + 4.5 * math.sqrt(1 / 65536 / 300_000)
+
+
 def test_no_dropout_draws_nothing():
     generator = torch.Generator().manual_seed(3)
     settings = config.Model(dropout=(0.0, 0.0, 0.5))
