@@ -113,11 +113,16 @@ class ReportData:
         return self.loaded.of(run_ids) if self.loaded is not None else load_tables(self.store, run_ids)
 
     @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """Run id -> SHA-256 of the result.json that its record was read from."""
+        return {run_id: record.digest for run_id, record in self.records.items() if record.digest is not None}
+
+    @cached_property
     def ledger(self) -> PlanLedger:
         """What the ledger tells about the plan, read when first needed. Raises StoreError."""
         if self.store is None:
             return PlanLedger(None, (), ())
-        return plan_ledger(self.store, self.plan)
+        return plan_ledger(self.store, self.plan, self.digests)
 
     @property
     def mismatches(self) -> tuple[str, ...]:
