@@ -37,7 +37,7 @@ STRINGS = ("id", "stamp", "task", "state", "reason", "problem", "facts", "origin
 INTEGERS = ("seed", "rows")
 METRIC = "metric."  # prefix of the metrics of a result among the columns of `runs`
 PART = 10_000  # runs that are read before their objects become tables
-MOST_SPANS = 1_000  # slices of a table: more of them take more memory than a copy of its rows, and more time
+SHORT = 25  # rows: a slice of fewer takes more memory than a copy of them
 BATCH = 200  # runs whose metrics.jsonl are parsed at once: some 20 MB
 WORTHWHILE = 100  # the cache is written after reading more runs than this, and more than a twentieth of those cached
 ABANDONED_S = 3600.0  # a temporary file older than this was left by a killed process
@@ -70,7 +70,7 @@ class RunTables:
         return self.take([places[run_id] for run_id in run_ids])
 
     def take(self, places: Sequence[int]) -> RunTables:
-        """The runs at the row numbers `places`, in that order. Rows are not copied if they are few spans of consecutive ones."""
+        """The runs at the row numbers `places`, in that order. Long spans of consecutive rows are not copied."""
         import numpy as np
         import pyarrow as pa
 
@@ -79,7 +79,7 @@ class RunTables:
         starts = (np.cumsum(counts) - counts)[wanted]
         ends = starts + counts[wanted]
         breaks = np.flatnonzero(starts[1:] != ends[:-1]) + 1  # places in `wanted` at which a span begins, besides the first
-        if len(breaks) > MOST_SPANS:
+        if len(breaks) * SHORT > counts[wanted].sum():
             before = np.cumsum(counts[wanted]) - counts[wanted]  # rows of the runs before each
             epochs = self.epochs.take(pa.array(np.repeat(starts - before, counts[wanted]) + np.arange(counts[wanted].sum())))
         else:
