@@ -87,7 +87,7 @@ def report(
     plans = [one for one in requested if not isinstance(one, Study)]
     loaded = scoreboard.tables(store, plans) if len(plans) > 1 else None
     judged: list[ReportData | SearchReportData] = []
-    documents: list[dict[str, Any]] = []
+    documents: list[dict[str, Any] | None] = []  # for --json
     unmet: list[str] = []  # of each plan that does not meet --require
     consistent = True
     compared: dict[str, ReportData] = {}  # of a search: the comparison of its winner with the base
@@ -195,8 +195,8 @@ def _gathered(store: Store, one: Plan | Study, metrics: Sequence[str], loaded: R
     return report
 
 
-def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any]:
-    """The `--json` document of a search; without `as_json` its results are printed."""
+def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str, Any] | None:
+    """The `--json` document of a search; without `as_json` its results are printed, and there is none."""
     from rich.text import Text
 
     from harness.execution.stages import choices
@@ -217,6 +217,7 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
         lines += [Text(), Text(f"report  {path}"), Text()]
         heading = Line(search_dry_run.heading(study))
         shell.show(heading, search_results(study, search.trials, search.metrics, table, winner), *lines)
+        return None
     return {
         **json_output.search_values(study, search.trials, search.nothing),
         "standing": verdict.word,
@@ -229,8 +230,8 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
 
 def _show_plan(
     report: ReportData, path: str, as_json: bool, found: Answer | None = None, more: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The `--json` document of a plan; without `as_json` its results are printed. `more`: further metrics with their table."""
+) -> dict[str, Any] | None:
+    """As `_show_search`, of a plan. `more`: further metrics with their table."""
     from rich.text import Text
 
     from harness.experiment.steps import known_steps
@@ -257,6 +258,7 @@ def _show_plan(
             Text(),
             *(part for name in more for part in (_table(report, name), Text())),
         )
+        return None
     broken = (*report.inconsistencies, *report.mismatches)
     steps = report.store.records(known_steps(plan)) if report.store is not None else {}
     document = json_output.summary(plan, report.records, table, judged, metrics, path, broken, steps=steps, required=found)

@@ -25,7 +25,7 @@ from harness.store.ledger.entry import (
     ResultsSetAside,
     WinnerChosen,
 )
-from harness.store.ledger.history import extends, result_digests, terms_differences
+from harness.store.ledger.history import NOTHING, extends, result_digests, terms_differences
 from harness.store.ledger.state import State, key
 from harness.store.ledger.terms import amended_terms, comparisons, run_list, shown_comparisons, terms, variant_digests
 from harness.store.records import Record, Store
@@ -113,11 +113,17 @@ def record_first_run(store: Store, plan: Plan, ledger: Ledger) -> None:
 
 
 def record_looks(
-    store: Store, plan: Plan, records: Mapping[str, Record], judgement: Judgement, ledger: Ledger | None = None
+    store: Store,
+    plan: Plan,
+    records: Mapping[str, Record],
+    judgement: Judgement,
+    ledger: Ledger | None = None,
+    *,
+    known: Mapping[str, str] = NOTHING,
 ) -> None:
     """Record the current look of `plan` with its verdicts and results, and results that an earlier look used and that changed.
 
-    Nothing before the first look, or for a plan whose results only choose. Raises StoreError.
+    Nothing before the first look, or for a plan whose results only choose. `known`: as in `result_digests`. Raises StoreError.
     """
     if judgement.look == 0 or plan.selection is not None:
         return
@@ -125,7 +131,8 @@ def record_looks(
     _register_unknown(store, plan, ledger.read())
     judged_seeds = plan.first_seeds(judgement.look)
     seen = [run.id for run in plan.runs if run.seed in judged_seeds and records[run.id].finished]
-    now = result_digests(store.paths, dict.fromkeys([*seen, *ledger.state.plan(plan.name).used]))
+    used = ledger.state.plan(plan.name).used
+    now = result_digests(store.paths, dict.fromkeys([*seen, *used]), used, known)
     variants = variant_digests(plan)
     judged, by = _judged(plan, judgement, variants), terms(plan, variants).digest
 

@@ -37,6 +37,7 @@ STRINGS = ("id", "stamp", "task", "state", "reason", "problem", "facts", "origin
 INTEGERS = ("seed", "rows")
 METRIC = "metric."  # prefix of the metrics of a result among the columns of `runs`
 PART = 10_000  # runs that are read before their objects become tables
+SHORT = 25  # rows: a slice of fewer takes more memory than a copy of them
 BATCH = 200  # runs whose metrics.jsonl are parsed at once: some 20 MB
 WORTHWHILE = 100  # the cache is written after reading more runs than this, and more than a twentieth of those cached
 ABANDONED_S = 3600.0  # a temporary file older than this was left by a killed process
@@ -69,19 +70,22 @@ class RunTables:
         return self.take([places[run_id] for run_id in run_ids])
 
     def take(self, places: Sequence[int]) -> RunTables:
-        """The runs at the row numbers `places`, in that order. Consecutive rows are not copied."""
+        """The runs at the row numbers `places`, in that order. Long spans of consecutive rows are not copied."""
         import numpy as np
         import pyarrow as pa
 
-        ends = np.cumsum(self.runs["rows"].to_numpy()).tolist()
-        spans: list[tuple[int, int]] = []
-        for place in places:
-            start, end = (ends[place - 1] if place else 0), ends[place]
-            if spans and spans[-1][1] == start:
-                start = spans.pop()[0]
-            spans.append((start, end))
-        slices = [self.epochs.slice(start, end - start) for start, end in spans]
-        return RunTables(self.runs.take(pa.array(places, pa.int64())), pa.concat_tables(slices or [self.epochs.slice(0, 0)]))
+        wanted = np.asarray(places, dtype=np.int64)
+        counts = self.runs["rows"].to_numpy()
+        starts = (np.cumsum(counts) - counts)[wanted]
+        ends = starts + counts[wanted]
+        breaks = np.flatnonzero(starts[1:] != ends[:-1]) + 1  # places in `wanted` at which a span begins, besides the first
+        if len(breaks) * SHORT > counts[wanted].sum():
+            before = np.cumsum(counts[wanted]) - counts[wanted]  # rows of the runs before each
+            epochs = self.epochs.take(pa.array(np.repeat(starts - before, counts[wanted]) + np.arange(counts[wanted].sum())))
+        else:
+            spans = zip(starts[[0, *breaks]], ends[[*(breaks - 1), -1]], strict=True) if len(wanted) else [(0, 0)]
+            epochs = pa.concat_tables([self.epochs.slice(start, end - start) for start, end in spans])
+        return RunTables(self.runs.take(pa.array(wanted)), epochs)
 
 
 def load_tables(store: Store, run_ids: Sequence[str]) -> RunTables:

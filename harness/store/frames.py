@@ -54,20 +54,23 @@ def load_curves(name: str | None = None, results: str | Path = "results") -> pd.
 
 def runs_frame(plan: Plan, records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per planned run; see the docstring of the module."""
+    import pyarrow as pa
+
+    found = [records[run.id] for run in plan.runs]
+    numbers = table([record.metrics for record in found], [])
+    own: dict[str, Sequence[Any]] = {
+        "id": [run.id for run in plan.runs],
+        "variant": [run.variant for run in plan.runs],
+        "seed": [run.seed for run in plan.runs],
+        "look": [run.look for run in plan.runs],
+        "task": [plan.task] * len(found),
+        "state": [record.state for record in found],
+        "reason": [record.reason for record in found],
+        "ended": [record.ended_at for record in found],
+    }
     # The fields of the plan come last: a result may hold a number called `seed`.
-    rows = [
-        {
-            **_outcome(records[run.id]),
-            "id": run.id,
-            "variant": run.variant,
-            "seed": run.seed,
-            "look": run.look,
-            "task": plan.task,
-            "ended": records[run.id].ended_at,
-        }
-        for run in plan.runs
-    ]
-    return _frame(rows, ["id", "variant", "seed", "look", "task", "state", "reason", "ended"])
+    columns = {name: numbers[name] for name in numbers.column_names} | {name: pa.array(values) for name, values in own.items()}
+    return _numbered(columns, [*own])
 
 
 def curves_frame(
@@ -113,16 +116,6 @@ def _epochs_frame(tables: RunTables, columns: Mapping[str, Sequence[Any]], metri
     return _numbered(
         {**epochs, **{name: pa.array(values).take(run_of_row) for name, values in columns.items()}}, [*columns, "epoch"]
     )
-
-
-def _outcome(record: Record) -> dict[str, Any]:
-    return {**record.metrics, "state": record.state, "reason": record.reason}
-
-
-def _frame(rows: Iterable[Mapping[str, Any]], first: list[str]) -> pd.DataFrame:
-    """Rows -> frame that starts with the columns `first`, even without rows; NaN where not measured."""
-    columns = table(list(rows), first)
-    return _numbered({name: columns[name] for name in columns.column_names}, first)
 
 
 def _numbered(columns: Mapping[str, Any], first: Sequence[str]) -> pd.DataFrame:

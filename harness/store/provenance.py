@@ -172,7 +172,7 @@ def content_digest(provenance: Provenance) -> str:
 
 def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_empty(each) for name, each in value.items() if each not in (None, {}, [], ())}
+        return {name: _without_empty(each) for name, each in value.items() if each or not (each is None or each in ({}, []))}
     return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 

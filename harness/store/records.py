@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -62,7 +63,7 @@ class Result(BaseModel):
         return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """The state of a run. Comments name the states in which a field is set."""
 
@@ -81,6 +82,7 @@ class Record:
     job: str | None = None
     beat_age_s: float | None = None
     known_alive: bool = False  # running: observed alive, rather than not yet known
+    digest: str | None = field(default=None, compare=False)  # finished, and read from result.json: the SHA-256 of that file
 
     @property
     def finished(self) -> bool:
@@ -119,8 +121,12 @@ class Store(Catalog):
     def record(self, run_id: str, watch: Watch | None = None) -> Record:
         """The state of the run. Whether a holder is alive is judged by `watch`, without it by the age of its lease."""
         paths = self.paths.run(run_id)
-        result = self.result(run_id)
-        return finished_record(run_id, result) if result else _unfinished(run_id, paths, watch)
+        try:
+            data = atomic.read_bytes(paths.result)
+        except FileNotFoundError:
+            return _unfinished(run_id, paths, watch)
+        result = atomic.parse_json(data, paths.result, Result)
+        return finished_record(run_id, result, hashlib.sha256(data).hexdigest())
 
     def records(self, run_ids: Iterable[str], watch: Watch | None = None) -> dict[str, Record]:
         """`record` of each, in this order. Runs that have not begun are pending: they cost no call each."""
@@ -261,8 +267,8 @@ def rows_so_far(paths: RunPaths, record: Record) -> list[dict[str, Any]]:
         return []
 
 
-def finished_record(run_id: str, result: Result) -> Record:
-    """The record of a run with this result."""
+def finished_record(run_id: str, result: Result, digest: str | None = None) -> Record:
+    """The record of a run with this result. `digest`: SHA-256 of its file."""
     metrics = result.metrics
     return Record(
         id=run_id,
@@ -275,6 +281,7 @@ def finished_record(run_id: str, result: Result) -> Record:
         ended_at=result.ended,
         traceback_digest=result.traceback_digest,
         failed_step=result.failed_step,
+        digest=digest,
     )
 
 

@@ -25,7 +25,7 @@ from harness.store.check.ledger import check_ledger
 from harness.store.holder import Holder
 from harness.store.lease import Timing, Watch
 from harness.store.ledger.chain import chain_entries, own_chain
-from harness.store.ledger.history import history, plan_mismatch
+from harness.store.ledger.history import history, plan_mismatch, result_digests
 from harness.store.records import Store
 
 EXPERIMENT: Mapping[str, Any] = {
@@ -272,6 +272,34 @@ def test_a_result_that_was_set_aside_for_a_retry_is_not_an_altered_one(store: St
     assert first["results"][run.id] == aside["results"][run.id] != second["results"][run.id]
     store.paths.run(run.id).result.write_bytes(before)
     assert plan_mismatch(store, plan) == [f"the result of base seed 0 ({run.id}) has changed since a look"]
+
+
+def test_a_result_that_is_as_a_look_used_it_is_read_once_and_any_other_again(
+    store: Store, planned: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = save_resolved_plan(store, planned())
+    finish(store, plan, 10)
+    judge(store, plan)
+    records = store.records([run.id for run in plan.runs])
+    known = {run_id: record.digest for run_id, record in records.items() if record.digest is not None}
+    altered, other = plan.runs[0].id, plan.runs[1].id
+    edit(store.paths.run(altered).result, score=50.5)
+    now = store.record(altered).digest
+    used = dict(known)
+    opened: list[Path] = []
+
+    def read(path: Path) -> bytes:
+        opened.append(path)
+        return path.read_bytes()
+
+    monkeypatch.setattr("harness.store.atomic.read_bytes", read)
+    # Read before it was altered, after, and before a look used what is there now.
+    assert result_digests(store.paths, [altered, other], used, known) == {altered: used[altered], other: used[other]}
+    assert opened == []
+    assert result_digests(store.paths, [altered, other], used, {**known, altered: now or ""})[altered] == now
+    assert result_digests(store.paths, [altered, other], {**used, altered: now or ""}, known)[altered] == now
+    assert result_digests(store.paths, [altered], used)[altered] == now
+    assert opened == [store.paths.run(altered).result] * 3
 
 
 def test_a_plan_that_was_archived_and_made_anew_starts_with_the_results_that_are_there(store: Store, planned: Planner) -> None:

@@ -351,3 +351,20 @@ def test_a_result_is_read_once_for_its_tables(store: Store, toys: Plan, monkeypa
     load_tables(store, [run.id for run in toys.runs])
     results = [path for path in read if path.name == "result.json"]
     assert len(results) == len(set(results)) >= 1
+
+
+@pytest.mark.parametrize("short", [0, 1_000])
+def test_runs_are_taken_in_any_order_with_their_rows(
+    store: Store, toys: Plan, monkeypatch: pytest.MonkeyPatch, short: int
+) -> None:
+    tables = load_tables(store, [run.id for run in toys.runs])
+    rows, start = [], 0
+    for count in tables.column("rows"):
+        rows.append(tables.epochs.slice(start, count).to_pylist())
+        start += count
+    monkeypatch.setattr(frame_cache, "SHORT", short)
+    everything = range(len(toys.runs))
+    for places in ([], [*everything], [*reversed(everything)], [1, 0, 3, 3, 2], [*everything][2:]):
+        taken = tables.take(places)
+        assert taken.column("id") == [toys.runs[place].id for place in places]
+        assert repr(taken.epochs.to_pylist()) == repr([row for place in places for row in rows[place]])  # NaN is not NaN

@@ -19,7 +19,7 @@ def record(report: ReportData | SearchReportData) -> None:
     """Record in the ledger the look that the report shows. Raises StoreError."""
     judged = report.final if isinstance(report, SearchReportData) else report
     if judged is not None and judged.store is not None:
-        record_looks(judged.store, judged.plan, judged.records, judged.judgement)
+        record_looks(judged.store, judged.plan, judged.records, judged.judgement, known=judged.digests)
 
 
 def write_report(name: str, results: str | Path = "results") -> Path:

@@ -9,9 +9,8 @@ from harness.analysis.verdicts.model import DEGENERATE, EARLY
 from harness.common.nested import flatten
 from harness.experiment.plan import Plan, PlannedRun
 from harness.reporting import phrases
-from harness.reporting.pages.mixtures import SHOWN, Trained, first_of, mixtures, trained_with, unknown
+from harness.reporting.pages.mixtures import ALIKE, SHOWN, Mixed, Trained, first_of, trained_with
 from harness.reporting.phrases.versions import short_commit
-from harness.store.environments import Lists
 from harness.store.provenance import Provenance
 from harness.store.records import Record
 from harness.tasks.protocol import Metric
@@ -29,21 +28,14 @@ def flags(
     *,
     metrics: Mapping[str, Metric],
     damaged: Sequence[str] = (),
-    lists: Lists | None = None,
+    mixed: Mixed = ALIKE,
 ) -> tuple[str, ...]:
     """Sentences, the most important first.
 
     `metrics`: all that claims may use; `origins`: provenance of started runs by id; `damaged`: ids whose provenance.json is
-    missing or unreadable; `lists`: the installed packages that they name.
+    missing or unreadable; `mixed`: what these runs were not trained alike with.
     """
     trained = trained_with(requested, origins)
-    mixed = (
-        *mixtures(trained, lists or {}, versions=bool(plan.code)),
-        *_precisions(plan),
-        *_working_trees(plan, trained),
-        *_interrupted(list(origins.values())),
-        *unknown(trained),
-    )
     late = (f"{line}." for line in phrases.retrospective_claims(judgement.verdicts, plan))
     return (
         *_contradicted(judgement),
@@ -51,7 +43,11 @@ def flags(
         *(f"Optimistic: {line}." for line in phrases.optimistic_results(metrics)),
         *_lost_runs(requested, records, judgement),
         *_out_of_range(requested, records, metrics),
-        *mixed,
+        *mixed.differing,
+        *_precisions(plan),
+        *_working_trees(plan, trained),
+        *_interrupted(list(origins.values())),
+        *mixed.unknown,
         *_damaged(damaged),
         *_single_seeds(judgement),
         *_notes(judgement),

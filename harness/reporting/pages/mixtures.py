@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.experiment.plan import PlannedRun
@@ -17,6 +18,17 @@ CHECKOUT = 12  # digits of the commit that a checkout's folder is named after
 SHOWN = 3  # most frequent of the differing values
 Trained = Sequence[tuple[str, Provenance]]  # variant and provenance of each run that was started
 Starts = Sequence[tuple[str, Sequence[Provenance | Restart]]]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What runs were not trained alike with, as sentences."""
+
+    differing: tuple[str, ...] = ()  # `mixtures`
+    unknown: tuple[str, ...] = ()  # `unknown`
+
+
+ALIKE = Mixed()
 
 
 def trained_with(runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) -> Trained:

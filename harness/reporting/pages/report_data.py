@@ -22,16 +22,17 @@ from harness.reporting.figures.subject import calculable
 from harness.reporting.pages.cost import Cost, cost_of
 from harness.reporting.pages.curve_data import curve_data
 from harness.reporting.pages.flags import flags
-from harness.reporting.pages.mixtures import Trained, mixtures, trained_with, unknown
+from harness.reporting.pages.mixtures import ALIKE, Mixed, mixtures, trained_with, unknown
 from harness.reporting.pages.tuning import Tuning, searched, tuning_of
 from harness.store import environments
-from harness.store.atomic import is_file, read_json
+from harness.store.atomic import is_file
 from harness.store.cases import CaseFiles
 from harness.store.check.plan import refuse_unknown_metrics
 from harness.store.frame_cache import RunTables, load_tables
 from harness.store.frames import curves_frame, runs_frame
 from harness.store.ledger.history import PlanLedger, plan_ledger
 from harness.store.provenance import Provenance
+from harness.store.provenances import Provenances
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric, result_metrics
 
@@ -72,6 +73,7 @@ class ReportData:
     last: str | None  # when the last run finished: ISO 8601, UTC
     folder: Path  # of the report
     results: Path  # the results folder as given
+    differences: Mixed = ALIKE  # between what the requested runs were trained with
     loaded: RunTables | None = None  # tables that contain its runs, if they are loaded already
     existing: ExistingResults | None = None  # if they are what the report is about
 
@@ -111,11 +113,16 @@ class ReportData:
         return self.loaded.of(run_ids) if self.loaded is not None else load_tables(self.store, run_ids)
 
     @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """Run id -> SHA-256 of the result.json that its record was read from."""
+        return {run_id: record.digest for run_id, record in self.records.items() if record.digest is not None}
+
+    @cached_property
     def ledger(self) -> PlanLedger:
         """What the ledger tells about the plan, read when first needed. Raises StoreError."""
         if self.store is None:
             return PlanLedger(None, (), ())
-        return plan_ledger(self.store, self.plan)
+        return plan_ledger(self.store, self.plan, self.digests)
 
     @property
     def mismatches(self) -> tuple[str, ...]:
@@ -153,12 +160,10 @@ class ReportData:
         """The table of one of `numbers`."""
         return self.tables.get(name) or tabulate(self.looks, name)
 
-    @cached_property
+    @property
     def mixed(self) -> tuple[str, ...]:
         """`mixed` of the requested runs."""
-        if self.store is None:
-            return ()
-        return _mixed(self.store, self.plan, trained_with(self.requested, self.origins))
+        return (*self.differences.differing, *self.differences.unknown)
 
     @property
     def finished(self) -> int:
@@ -192,8 +197,8 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
     images = new_images(store, plan, records, pairs, metric=first, kind=metrics[first], seeds=seeds)
     origins, damaged = _origins(store, wanted, records)
     tuning = tuning_of(store, plan, metrics)
-    lists = environments.read(store.paths.environments, origins.values())
-    trust = flags(plan, wanted, records, origins, found, metrics=metrics, damaged=damaged, lists=lists)
+    differences = _mixed(store, plan, wanted, origins)
+    trust = flags(plan, wanted, records, origins, found, metrics=metrics, damaged=damaged, mixed=differences)
     return ReportData(
         store=store,
         plan=plan,
@@ -211,6 +216,7 @@ def gather(store: Store, plan: Plan, predictions: bool = True, loaded: RunTables
         images_missing=images.missing,
         images_altered=tuple(dict.fromkeys((*images.altered, *sorted(cases.altered)))),
         origins=origins,
+        differences=differences,
         flags=(*trust, *(tuning.flags if tuning else _missing_choice(store, plan))),
         cost=cost_of(plan, wanted, records, origins),
         tuning=tuning,
@@ -233,12 +239,14 @@ def mixed(store: Store, plan: Plan, records: Mapping[str, Record]) -> tuple[str,
     """What the started runs of `plan` were not trained alike with, and which of their packages are unknown: sentences."""
     started = [run for run in plan.runs if records[run.id].state != "pending"]
     origins, _ = _origins(store, started, records)
-    return _mixed(store, plan, trained_with(started, origins))
+    found = _mixed(store, plan, started, origins)
+    return (*found.differing, *found.unknown)
 
 
-def _mixed(store: Store, plan: Plan, trained: Trained) -> tuple[str, ...]:
-    lists = environments.read(store.paths.environments, [origin for _, origin in trained])
-    return (*mixtures(trained, lists, versions=bool(plan.code)), *unknown(trained))
+def _mixed(store: Store, plan: Plan, runs: Iterable[PlannedRun], origins: Mapping[str, Provenance]) -> Mixed:
+    trained = trained_with(runs, origins)
+    lists = environments.read(store.paths.environments, origins.values())
+    return Mixed(tuple(mixtures(trained, lists, versions=bool(plan.code))), tuple(unknown(trained)))
 
 
 def _levels(plan: Plan, levels: Levels | None) -> dict[int, float]:
@@ -278,10 +286,10 @@ def _pairs(plan: Plan, verdicts: Iterable[Verdict], compared: Table) -> list[Pai
 
 def _origins(store: Store, runs: Iterable[PlannedRun], records: Mapping[str, Record]) -> tuple[dict[str, Provenance], list[str]]:
     """(provenance by run id, ids of runs whose provenance is lost)."""
-    found, damaged = {}, []
+    found, damaged, files = {}, [], Provenances()
     for run in runs:
         try:
-            found[run.id] = read_json(store.paths.run(run.id).provenance, Provenance)
+            found[run.id] = files.read(store.paths.run(run.id).provenance)
         except FileNotFoundError:
             damaged += [run.id] if records[run.id].finished else []  # others have not started
         except StoreError:

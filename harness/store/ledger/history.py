@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan, Registration
@@ -18,6 +19,7 @@ from harness.store.ledger.terms import amended_terms, comparisons, run_list, sam
 from harness.store.paths import Paths
 
 SHOWN = 3  # results listed by name
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class PlanLedger:
     mismatches: tuple[str, ...]  # what does not fit, as parts of sentences
 
 
-def plan_ledger(catalog: Catalog, plan: Plan) -> PlanLedger:
-    """All of it, read once. Raises StoreError."""
+def plan_ledger(catalog: Catalog, plan: Plan, known: Mapping[str, str] = NOTHING) -> PlanLedger:
+    """All of it, read once; `known` as in `result_digests`. Raises StoreError."""
     ledger, variants = Ledger(catalog.paths).read(), variant_digests(plan)
     others = [read_chain(folder) for folder in other_chains(catalog.paths)]
     return PlanLedger(
@@ -68,7 +70,7 @@ def plan_ledger(catalog: Catalog, plan: Plan) -> PlanLedger:
         mismatches=(
             *ledger.faults,
             *_plan_differences([ledger.state, *others], plan, variants),
-            *result_differences(catalog.paths, ledger.state, plan),
+            *result_differences(catalog.paths, ledger.state, plan, known),
         ),
     )
 
@@ -116,10 +118,10 @@ def plan_differences(state: State, plan: Plan) -> list[str]:
     return _plan_differences([state], plan, variant_digests(plan))
 
 
-def result_differences(paths: Paths, state: State, plan: Plan) -> list[str]:
+def result_differences(paths: Paths, state: State, plan: Plan, known: Mapping[str, str] = NOTHING) -> list[str]:
     """The results that changed after a look of `plan` used them, as parts of sentences. Raises StoreError."""
     names = {run.id: f"{run.variant} seed {run.seed}" for run in plan.runs}
-    changed = changed_results(paths, state, plan)
+    changed = changed_results(paths, state, plan, known)
     found = [
         f"the result of {names.get(run_id, 'a run')} ({run_id}) {'is missing' if digest is None else 'has changed'} since a look"
         for run_id, digest in list(changed.items())[:SHOWN]
@@ -158,10 +160,19 @@ def extends(before: RunList, plan: Plan) -> bool:
     return before.count < len(plan.runs) and run_list(plan.runs[: before.count]).ids == before.ids
 
 
-def result_digests(paths: Paths, run_ids: Iterable[str]) -> dict[str, str | None]:
-    """Run id -> SHA-256 of its result.json; None: it has none. Raises StoreError."""
+def result_digests(
+    paths: Paths, run_ids: Iterable[str], used: Mapping[str, str] = NOTHING, known: Mapping[str, str] = NOTHING
+) -> dict[str, str | None]:
+    """Run id -> SHA-256 of its result.json; None: it has none. Raises StoreError.
+
+    `used`: the digests by which looks used them; `known`: those of the files as the caller has just read them. A file that was
+    as it was used is not read again; any other is, as it may have been replaced meanwhile.
+    """
     found: dict[str, str | None] = {}
     for run_id in run_ids:
+        if run_id in used and known.get(run_id) == used[run_id]:
+            found[run_id] = used[run_id]
+            continue
         path = paths.run(run_id).result
         try:
             found[run_id] = hashlib.sha256(atomic.read_bytes(path)).hexdigest()
@@ -179,10 +190,10 @@ def judged_results(paths: Paths) -> set[str]:
     return {run_id for state in states for look in state.looks for run_id in look.event.results}
 
 
-def changed_results(paths: Paths, state: State, plan: Plan) -> dict[str, str | None]:
+def changed_results(paths: Paths, state: State, plan: Plan, known: Mapping[str, str] = NOTHING) -> dict[str, str | None]:
     """Run id -> digest now (None: gone) of the results that a look of `plan` used and that were replaced since."""
     used = state.plan(plan.name).used
-    return state.changed(plan.name, result_digests(paths, used))
+    return state.changed(plan.name, result_digests(paths, used, used, known))
 
 
 def _history(own: State, others: Iterable[State], plan: Plan, variants: Mapping[str, str]) -> list[JudgedElsewhere]:
