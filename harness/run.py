@@ -11,7 +11,6 @@ import typer
 
 from harness.common import cli_options
 from harness.errors import EXIT_BAD_INPUT, InputError, PlanChanged
-from harness.launch.early_worker import early_worker
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
@@ -61,6 +60,8 @@ def run(
       3   every run completed, but the verdicts do not meet --require
       75  interrupted; the same command continues
     """
+    from harness.launch.early_worker import early_worker
+
     # It imports while this process does, reads the experiment and plans.
     with nullcontext() if dry_run else early_worker():
         from harness.analysis.verdicts import required

@@ -18,7 +18,7 @@ from harness.execution.machine.processors import cpus
 
 WAIT = "--wait-for-arguments"
 HEADER = 4  # bytes of the length of the message
-DESCRIPTORS = 64  # most that a worker is given: its log, and a lease for each GPU that it shares
+DESCRIPTORS = 64  # most that it can be given: its log, and the leases of its GPUs
 
 _waiting: list[subprocess.Popen[bytes]] = []
 
@@ -46,7 +46,7 @@ def handed_over(
 
     `leases` are descriptors that it inherits.
     """
-    while _waiting:
+    while _waiting and len(leases) < DESCRIPTORS:
         process = _waiting.pop()
         assert process.stdin is not None
         data = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
