@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,61 +60,65 @@ def run(
       3   every run completed, but the verdicts do not meet --require
       75  interrupted; the same command continues
     """
-    from harness.analysis.verdicts import required
-    from harness.execution.options import WorkerOptions
-    from harness.store.lookup import named_experiment
+    from harness.launch.early_worker import early_worker
 
-    cli_options.check_sd(sd, dry_run)
-    if try_ is not None and not dry_run:
-        raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
-    loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
-    if loaded.search is not None:
-        raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
-    required.check(require, str(loaded.path), loaded.claims, rehearsal=loaded.rehearsal)
-    options = WorkerOptions.read(
-        worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
-    )
-    options.check([variant.label for variant in loaded.variants])
-    if dry_run:
-        from rich.text import Text
+    # It imports while this process does, reads the experiment and plans.
+    with nullcontext() if dry_run else early_worker():
+        from harness.analysis.verdicts import required
+        from harness.execution.options import WorkerOptions
+        from harness.store.lookup import named_experiment
 
-        from harness.execution.planning import plan_experiment
-        from harness.store.records import Store
-        from harness.terminal import dry_run as dry_run_screen
-        from harness.terminal import shell, tried
+        cli_options.check_sd(sd, dry_run)
+        if try_ is not None and not dry_run:
+            raise InputError("--try has no effect without --dry-run; add --dry-run or remove --try")
+        loaded = named_experiment(experiment, results, profile=profile, settings=settings or ())
+        if loaded.search is not None:
+            raise InputError(f"{loaded.path}: this experiment is a search; start it with: harness sweep {experiment}")
+        required.check(require, str(loaded.path), loaded.claims, rehearsal=loaded.rehearsal)
+        options = WorkerOptions.read(
+            worker_option or (), only=only, retry=retry, stop_after=stop_after, idle=idle, keep=keep, track=track
+        )
+        options.check([variant.label for variant in loaded.variants])
+        if dry_run:
+            from rich.text import Text
 
-        store = Store.open(results, create=False, must_exist=False)
-        trial = _tried(loaded, try_) if try_ is not None else None
-        try:
-            plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
-        except PlanChanged:  # as after a pattern was corrected: what it reads is shown nevertheless
-            shell.show(*([tried.screen(trial)] if trial and not as_json else []))
-            raise
-        preview = dry_run_screen.preview(store, plan, sd)
-        if as_json:
-            from harness.terminal import json_output
+            from harness.execution.planning import plan_experiment
+            from harness.store.records import Store
+            from harness.terminal import dry_run as dry_run_screen
+            from harness.terminal import shell, tried
 
-            shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
-        else:
-            shell.show(dry_run_screen.dry_run(preview), *([Text(), tried.screen(trial)] if trial else []))
-        if trial is not None and trial.problem:
-            raise typer.Exit(EXIT_BAD_INPUT)
-        return
-    from harness.launch.experiment import run_experiment
+            store = Store.open(results, create=False, must_exist=False)
+            trial = _tried(loaded, try_) if try_ is not None else None
+            try:
+                plan, _ = plan_experiment(store, loaded, device, seeds, replan, first_seed=first_seed)
+            except PlanChanged:  # as after a pattern was corrected: what it reads is shown nevertheless
+                shell.show(*([tried.screen(trial)] if trial and not as_json else []))
+                raise
+            preview = dry_run_screen.preview(store, plan, sd)
+            if as_json:
+                from harness.terminal import json_output
 
-    outcome = run_experiment(
-        loaded,
-        results,
-        device=device,
-        seeds=seeds,
-        first_seed=first_seed,
-        replan=replan,
-        workers=workers,
-        share_gpu=share_gpu,
-        options=options,
-        show=lambda found: found.requiring(require, results).show(results, as_json),
-    )
-    raise typer.Exit(outcome.requiring(require, results).exit_code)
+                shell.show_json(json_output.dry_run(preview) | ({"tried": tried.document(trial)} if trial else {}))
+            else:
+                shell.show(dry_run_screen.dry_run(preview), *([Text(), tried.screen(trial)] if trial else []))
+            if trial is not None and trial.problem:
+                raise typer.Exit(EXIT_BAD_INPUT)
+            return
+        from harness.launch.experiment import run_experiment
+
+        outcome = run_experiment(
+            loaded,
+            results,
+            device=device,
+            seeds=seeds,
+            first_seed=first_seed,
+            replan=replan,
+            workers=workers,
+            share_gpu=share_gpu,
+            options=options,
+            show=lambda found: found.requiring(require, results).show(results, as_json),
+        )
+        raise typer.Exit(outcome.requiring(require, results).exit_code)
 
 
 def _tried(experiment: Experiment, path: Path) -> Trial:

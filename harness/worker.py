@@ -36,6 +36,7 @@ from harness.execution.worker_loop import AcceleratorUnusableError, Worker, say
 from harness.experiment.plan import Plan
 from harness.experiment.resources import needed
 from harness.experiment.study import Study
+from harness.launch import early_worker
 from harness.launch.remaining import runs_left, trials_left
 from harness.store import atomic
 from harness.store.provenance import now
@@ -219,4 +220,9 @@ main = main_of(worker)
 
 if __name__ == "__main__":
     faulthandler.enable()
+    if sys.argv[1:] == [early_worker.WAIT]:
+        arguments = early_worker.received()
+        if arguments is None:
+            sys.exit(EXIT_OK)
+        sys.argv[1:] = arguments
     sys.exit(main())

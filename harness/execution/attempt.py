@@ -246,6 +246,7 @@ class _Attempt:
         source = Path(module.__file__) if module and module.__file__ else None
         program, options, host = self.job.task.code_of(self.job.config), self.options, self.lease.claim.holder.host
         seed, files = self.job.spec.seed, self.paths.files
+        provenance.code_ahead(source)
         installed = self.job.task.installed(self.job.config, seed, options.device, files) or environment.own()
         environments.keep(self.paths.environments, installed)
         here = provenance.observe(

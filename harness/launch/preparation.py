@@ -26,17 +26,18 @@ MODULES = (
 
 
 class Preparation:
-    """A module each turn, in an idle moment of the process that supervises."""
+    """A module each turn, so that the process that supervises can look after the workers in between."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._start = clock, clock()
         self._left: Iterator[str] = iter(MODULES)
 
-    def turn(self, finished: int) -> None:
-        """Import the next module, once a run has finished or the workers have had time to start."""
+    def turn(self, finished: int) -> bool:
+        """Import the next module, once a run has finished or the workers have had time to start; returns whether it did."""
         if not finished and self._clock() - self._start < AFTER_S:
-            return
+            return False
         for name in self._left:
             with suppress(Exception):  # a package that is missing or broken is reported where it is needed
                 import_module(name)
-            return
+            return True
+        return False

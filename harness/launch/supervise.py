@@ -13,7 +13,7 @@ from harness.errors import HarnessError, StoreError
 from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.launch.live_report import LiveReport
-from harness.launch.preparation import Preparation
+from harness.launch.preparation import AFTER_S, Preparation
 from harness.launch.worker_pool import Target, Workers
 from harness.store.records import Store
 from harness.tasks.protocol import Accelerator
@@ -22,6 +22,7 @@ from harness.terminal.shell import say
 from harness.tracking.session import MirrorProcess
 
 POLL_S = 0.5  # between two looks at the runs; the end of a worker is noticed at once
+FIRST_POLL_S = 0.1  # until a run has finished, for the first `AFTER_S`: after short runs there is little time to prepare
 UPDATE_SHARE = 0.05  # of the time, at most, goes into reading and showing states: of large plans, less often than `POLL_S`
 LONGEST_UPDATE_S = 10.0  # between two updates, however long one takes
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -69,7 +70,7 @@ def supervise(
     with patient, _forward_signals(pool), pool, view, ExitStack() as stack:
         state = work.read()
         view.update(state)
-        report, preparation = None, Preparation()
+        report, preparation, start = None, Preparation(), time.monotonic()
         if work.has_report:
             report = stack.enter_context(LiveReport(work.target.name, store.paths.root, work.finished(state), say))
         due = 0.0  # when the states are read next, on the monotonic clock
@@ -79,7 +80,8 @@ def supervise(
                 pool.restart_idle()
             elif not alive:
                 break
-            pool.wait_for_exit(POLL_S)
+            at_first = time.monotonic() - start < AFTER_S and not work.finished(state)
+            pool.wait_for_exit(FIRST_POLL_S if at_first else POLL_S)
             if not pool.poll():
                 continue  # what follows is for the time while they train
             if pool.asked_to_stop:
@@ -93,9 +95,11 @@ def supervise(
                     due = next_update(began, time.monotonic())
                     if report is not None and not pool.asked_to_stop:  # the caller writes it at the end
                         report.update(work.finished(state))
-                        preparation.turn(work.finished(state))
             except StoreError:
                 continue  # the folder is unavailable for a while; the workers report it
+            if report is not None:
+                while pool.poll() and not pool.asked_to_stop and preparation.turn(work.finished(state)):
+                    pass
         if pool.asked_to_stop:
             view.stopping()
         state = work.read_whole()

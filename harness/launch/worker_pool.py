@@ -32,6 +32,7 @@ from harness.execution.machine.slots import Slot
 from harness.execution.options import WorkerOptions
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
+from harness.launch import early_worker
 from harness.store import atomic, lease
 from harness.store.provenance import now
 from harness.store.records import Store
@@ -232,20 +233,24 @@ class Workers:
 
     def _spawn(self, number: int, log: Path) -> subprocess.Popen[bytes]:
         options = self.options.after(time.monotonic() - self._start)
-        command = [*python_command.command("harness.worker"), str(self.target.path), *options.arguments()]
+        words = [str(self.target.path), *options.arguments()]
+        command, slot = [*python_command.command("harness.worker"), *words], self.slots[number]
+        environment = {**self.environment, **slot.settings}
         try:
             output = repeat(log, lambda: log.open("ab"))
         except OSError as error:
             raise atomic.unusable(log, "be written", error) from error
         with output:
+            if (early := early_worker.handed_over(words, environment, output.fileno(), slot.leases)) is not None:
+                return early
             try:
                 return subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
-                    env={**self.environment, **self.slots[number].settings},
-                    pass_fds=self.slots[number].leases,
+                    env=environment,
+                    pass_fds=slot.leases,
                     start_new_session=True,
                 )
             except OSError as error:
@@ -256,6 +261,9 @@ class Workers:
             child.process.stdin.close()
         if code in CODES or self._stopping:
             child.code = CODES.get(code, EXIT_INTERRUPTED)
+            return
+        if early_worker.is_early(child.process):  # perhaps it died before it had its log: another one writes why
+            child.process = self._spawn(child.number, child.log)
             return
         # Deaths during training are counted in the leases, and three of them fail the run; here count only those before training.
         # A child killed by a signal is restarted; one with an exit code, such as Python's 1, would only fail again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -113,6 +114,7 @@ def observe(
 
     `steps`: the run ids of its steps, by name; `resources`: what it requests.
     """
+    code_ahead(module).join()
     return Provenance(
         code=code(Path(harness.__file__).parent, module),
         program=None if program is None else program_code(program),
@@ -195,6 +197,22 @@ def code(package: Path, module: Path | None = None) -> Code:
     changed = _git(top, "status", "--porcelain", "--", "*.py") if top else None
     dirty = None if changed is None else bool(changed)
     return Code(commit=commit, dirty=dirty, digest=_digest(top or package.resolve(), _with(files, module)))
+
+
+@lru_cache
+def code_ahead(module: Path | None) -> threading.Thread:
+    """Have `code` of the harness and of `module` found out while other programs are waited for; `observe` waits for it.
+
+    Started once a process. An error is not kept: `code` meets it again, or no longer.
+    """
+
+    def find() -> None:
+        with suppress(Exception):
+            code(Path(harness.__file__).parent, module)
+
+    thread = threading.Thread(target=find, name="code", daemon=True)
+    thread.start()
+    return thread
 
 
 class _Known(NamedTuple):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,3 +205,16 @@ def test_files_from_before_environments_were_recorded_are_read():
 def test_a_digest_of_packages_cannot_lead_out_of_the_folder():
     with pytest.raises(ValueError, match="packages"):
         environment.Environment(of="program", packages="../" * 20 + "0000")
+
+
+def test_git_is_asked_ahead_and_once(monkeypatch):
+    threads, ask = [], provenance._git
+    monkeypatch.setattr(provenance, "_git", lambda *words: threads.append(threading.current_thread().name) or ask(*words))
+    provenance.code.cache_clear()
+    provenance.code_ahead.cache_clear()
+    assert provenance.code_ahead(None) is provenance.code_ahead(None)
+    first = provenance.observe("cpu", 1, ("worker",), "here")
+    asked = list(threads)
+    assert {*asked} == {"code"}
+    assert provenance.observe("cpu", 1, ("worker",), "here").code == first.code
+    assert threads == asked

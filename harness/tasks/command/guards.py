@@ -112,6 +112,13 @@ _all: list[Guard] = []
 _idle: list[Guard] = []
 
 
+def boot() -> None:
+    """Start the guard of the next program now, so that it is ready when the program is to start."""
+    if not _idle:
+        with suppress(OSError):  # which is reported where it is needed
+            _idle.append(Guard())
+
+
 def started(start: Start, output: int) -> Guard:
     """A guard that starts a program, which writes to the descriptor `output`. Raises OSError, ValueError."""
     message = start.message()

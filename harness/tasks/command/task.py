@@ -15,7 +15,7 @@ from harness.common import shared_files
 from harness.common.near_names import files_near, meant
 from harness.common.patience import answered
 from harness.errors import DataError, DeviceError, HarnessError, InputError
-from harness.tasks.command import steps, survey, template
+from harness.tasks.command import guards, steps, survey, template
 from harness.tasks.command.code.checkout import checkout
 from harness.tasks.command.code.git import without_places
 from harness.tasks.command.code.imports import refuse_other_code, within_checkout
@@ -167,7 +167,8 @@ class CommandTask(Task):
         return Path(self.placed(self.definition, config).directory)
 
     def installed(self, config: Knobs, seed: int, device: str, folder: Path) -> Observed:
-        """Asked from the program's interpreter."""
+        """Asked from the program's interpreter. Meanwhile the guard of the program boots."""
+        guards.boot()
         folder = folder.absolute()
         words = self.arguments(config, seed, device, folder)
         directory = self.code_of(config)

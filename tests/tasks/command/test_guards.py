@@ -14,7 +14,7 @@ from programs import planned, trained
 
 from harness.store import git_state
 from harness.store.records import Store
-from harness.tasks.command import guard, guards
+from harness.tasks.command import guard, guards, survey
 from harness.tasks.command.guards import Guard, Start
 from harness.tasks.command.program import Exit, RunningProgram
 from harness.tasks.protocol import TrainingFailed
@@ -283,3 +283,13 @@ def test_a_process_that_is_killed_while_it_requests_a_start_starts_nothing(tmp_p
     guard.abandon()
     assert guard._process.wait(20) == 0
     assert not mark.exists()
+
+
+def test_the_guard_boots_while_the_interpreter_of_its_program_is_asked(store, tmp_path, monkeypatch):
+    guards._end_idle()
+    booted, observed = [], survey.observed
+    monkeypatch.setattr(survey, "observed", lambda *arguments: booted.append(len(guards._idle)) or observed(*arguments))
+    plan = planned(tmp_path, 'echo "loss $PPID"', command="sh train.py {seed}", metrics=PARENT, seeds=2)
+    trained(store, plan, "--track", "none")
+    assert booted == [1, 1]
+    assert len(guards._idle) == 1
