@@ -13,6 +13,8 @@ from harness.execution.options import WorkerOptions
 from harness.launch import early_worker
 from harness.launch.worker_pool import Workers, plan_target
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 QUICK = WorkerOptions(poll_s=0.05, beat_s=0.1, stale_s=1)
 
