@@ -1,6 +1,6 @@
 """What the harness costs around training: rates of runs, waits of people; beside an earlier version and other tools, in turns.
 
-    python benchmarks/orchestration.py [--old FOLDER] [--peers PYTHON] [--turns 3] [--parts toys programs waits whole]
+    python benchmarks/orchestration.py [--old FOLDER] [--peers PYTHON] [--turns 3] [--parts toys programs waits]
 
 FOLDER holds another version of this project, PYTHON is an interpreter with optuna and, if installed, hydra-core, ray[tune] and
 submitit. Every turn starts a new results folder; within a turn, all sides follow one another. A ratio is that of a side's figure
@@ -11,7 +11,6 @@ toys      runs of the toy task a second, between the first and the last result, 
 programs  100 runs of a program that sleeps for 20 ms and writes when it starts: the mean time from one start to the next
 waits     from the command to the first program's start; from the last result to the verdict on the terminal (a pseudo-terminal of
           100 columns), and to the end of the command, which draws the report
-whole     all runs of the largest plan, this version alone
 """
 
 from __future__ import annotations
@@ -85,10 +84,9 @@ def main() -> None:
     arguments = parser.parse_args()
     versions = {"now": HERE.parent} | ({"before": arguments.old.resolve()} if arguments.old else {})
     for part in arguments.parts:
-        turns = 1 if part == "whole" else arguments.turns
-        figures: dict[str, Any] = {"turns": turns, "load_average": round(os.getloadavg()[0], 1)}
+        figures: dict[str, Any] = {"turns": arguments.turns, "load_average": round(os.getloadavg()[0], 1)}
         for sides in PARTS[part](versions, arguments.peers):
-            figures |= in_turns(sides, turns)
+            figures |= in_turns(sides, arguments.turns)
         write("orchestration", figures, part)
         print("\n".join(rows(figures)), file=sys.stderr)
 
@@ -131,10 +129,6 @@ def toys(versions: Mapping[str, Path], _: str) -> list[dict[str, Side]]:
     return [*by_size, together]
 
 
-def whole(versions: Mapping[str, Path], _: str) -> list[dict[str, Side]]:
-    return [{"now": partial(rate, f"toy runs a second, all of {SIZES[-1]:,}", versions["now"], size=SIZES[-1], seconds=None)}]
-
-
 def programs(versions: Mapping[str, Path], python: str) -> list[dict[str, Side]]:
     sides: dict[str, Side] = {"xargs": lambda folder: interval(folder, xargs(folder), PROGRAM_RUNS)}
     for name, code in versions.items():
@@ -150,20 +144,17 @@ def waits(versions: Mapping[str, Path], _: str) -> list[dict[str, Side]]:
 
 
 PARTS: Mapping[str, Callable[[Mapping[str, Path], str], list[dict[str, Side]]]]
-PARTS = {"toys": toys, "programs": programs, "waits": waits, "whole": whole}
+PARTS = {"toys": toys, "programs": programs, "waits": waits}
 
 
 # Figures
 
 
-def rate(
-    figure: str, code: Path, folder: Path, *, size: int, workers: int = 1, seconds: int | None = SECONDS
-) -> dict[str, float]:
+def rate(figure: str, code: Path, folder: Path, *, size: int, workers: int = 1) -> dict[str, float]:
     """Runs a second, from the first result to the last one."""
     effects = ", ".join(map(str, range(max(2, size // SEEDS))))
     (folder / "toys.yaml").write_text(TOYS.format(effects=effects, seeds=min(SEEDS, size // 2)))
-    stop = ["--stop-after", f"{seconds}s"] if seconds else []
-    command = [*run(folder, "toys"), "--workers", str(workers), *stop]
+    command = [*run(folder, "toys"), "--workers", str(workers), "--stop-after", f"{SECONDS}s"]
     code_of_exit = subprocess.run(command, check=False, capture_output=True, env=environment(code, folder), cwd=folder).returncode
     ended = results(folder)
     assert code_of_exit in (EXIT_OK, EXIT_INTERRUPTED), f"{command}: exit code {code_of_exit} after {len(ended)} runs"

@@ -38,6 +38,10 @@ settings.load_profile("untimed")
 TESTS = Path(__file__).parent
 NO_TORCH = importlib.util.find_spec("torch") is None
 SLOW_S = 5.0  # what the marker `slow` means, on 2 idle cores
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in the background of a script: the processes of tests would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)}
 PlanMaker = Callable[..., Plan]
 

@@ -30,17 +30,20 @@ def test_it_prints_its_address_serves_and_ends_with_0(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "harness.serve", "--results", str(store.paths.root), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        first, tunnel, there = (process.stderr.readline() for _ in range(3))
-        url = first.partition(" at ")[2].split()[0]
-        port = url.rstrip("/").rpartition(":")[2]
-        assert f"ssh -N -L {port}:127.0.0.1:{port} {socket.gethostname()}" in tunnel
-        assert url in there
-        with urllib.request.urlopen(f"{url}api/state") as answer:
-            assert b'"toys"' in answer.read()
-        process.send_signal(number)
-        assert process.wait(timeout=60) == 0
-        assert process.stderr.read() == "the server has ended\n"
+        try:
+            assert process.stderr is not None
+            first, tunnel, there = (process.stderr.readline() for _ in range(3))
+            url = first.partition(" at ")[2].split()[0]
+            port = url.rstrip("/").rpartition(":")[2]
+            assert f"ssh -N -L {port}:127.0.0.1:{port} {socket.gethostname()}" in tunnel
+            assert url in there
+            with urllib.request.urlopen(f"{url}api/state") as answer:
+                assert b'"toys"' in answer.read()
+            process.send_signal(number)
+            assert process.wait(timeout=60) == 0
+            assert process.stderr.read() == "the server has ended\n"
+        finally:
+            process.kill()  # else a failure would wait for it
     assert [path.name for path in tmp_path.glob("harness-*/*")] == []
 
 
