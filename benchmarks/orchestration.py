@@ -275,9 +275,14 @@ def rows(figures: Mapping[str, Any]) -> list[str]:
     found = []
     for figure, sides in figures.items():
         for side, found_in in sides.items() if isinstance(sides, Mapping) else ():
-            value, ratio = ("{:.3g} ({:.3g} to {:.3g})".format(*found_in[kind]) for kind in ("values", "ratios"))
+            value, ratio = ("{} ({} to {})".format(*map(shown, found_in[kind])) for kind in ("values", "ratios"))
             found.append(f"| {figure} | {side} | {value} | {ratio} |")
     return found
+
+
+def shown(value: float) -> str:
+    """Three significant digits, or a whole number."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A folder or files -> a state: while it is the same, git would answer the same about them, so that it need not be asked again.
+"""A folder or files -> a state: while it is the same, git would say the same about them, and need not run again.
 
 A state is what identifies the files that git reads: a repository's HEAD, refs, index and configuration, or the given files. Git
 replaces its own files by new ones, and every change of a file changes its times.

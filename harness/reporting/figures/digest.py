@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from harness.store.holder import Holder
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -114,7 +116,7 @@ def code_digest() -> str:
 
 def _started() -> float:
     """When this process was started: seconds since the epoch."""
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # since the machine was started
+    ticks = int(Holder.here().process_start)  # since the machine was started
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
