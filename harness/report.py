@@ -215,8 +215,8 @@ def _show_search(search: SearchReportData, path: str, as_json: bool) -> dict[str
         lines: list[RenderableType] = [part for text in broken if text for part in (Sentence(text, WARNING), Text())]
         lines += [Text(), Sentence(f"{verdict.word.upper()}  {verdict.sentence}"), *map(Sentence, advice(search))]
         lines += [Text(), Text(f"report  {path}"), Text()]
-        heading = Line(search_dry_run.heading(study))
-        shell.show(heading, search_results(study, search.trials, search.metrics, table, winner), *lines)
+        heading = map(Line, search_dry_run.heading(study))
+        shell.show(*heading, search_results(study, search.trials, search.metrics, table, winner), *lines)
         return None
     return {
         **json_output.search_values(study, search.trials, search.nothing),

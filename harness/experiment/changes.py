@@ -45,7 +45,20 @@ def reconcile(stored: Plan, requested: Plan, lost: Collection[str] = ()) -> Plan
     # Of the two lists one begins with the other.
     listed = requested.listed_seeds if len(_seeds(requested)) > len(_seeds(stored)) else stored.listed_seeds
     # The next stage has its own registration.
-    taken = ("question", "source", "tags", "variants", "resources", "file", "program", "folder", "selection", "chosen", "code")
+    taken = (
+        "question",
+        "source",
+        "tags",
+        "variants",
+        "resources",
+        "file",
+        "program",
+        "folder",
+        "selection",
+        "chosen",
+        "code",
+        "scale",
+    )
     current = {name: getattr(requested, name) for name in taken}
     # Factors that were added to the file later may be used in claims; equal labels have equal levels.
     design = {
@@ -122,18 +135,24 @@ def _day(stored: PlanBase) -> str:
 
 
 def _shared_differences(stored: PlanBase, requested: PlanBase) -> list[str]:
-    """Differences of what plans and studies share: task, program, accelerator."""
+    """Differences of what plans and studies share: task, program, accelerator, and what a profile is."""
     lines = [
         f"{name}: {old} -> {new}"
         for name, old, new in (
             ("task", f"{stored.task} {stored.task_version}", f"{requested.task} {requested.task_version}"),
             ("accelerator", stored.accelerator, requested.accelerator),
+            (f"profile {requested.profile}", _standing(stored), _standing(requested)),
         )
         if old != new
     ]
     if stored.program is not None and requested.program is not None:
         lines += _config_differences("task.", stored.program.definition, requested.program.definition)
     return lines
+
+
+def _standing(plan: PlanBase) -> str:
+    """Whether the results count; what was a rehearsal is not made evidence once its results are known."""
+    return "evidence" if plan.evidence else "a rehearsal"
 
 
 def _config_differences(

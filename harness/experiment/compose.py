@@ -132,12 +132,12 @@ def _chain(path: Path, problems: list[Problem], given: Node | None) -> list[Node
         problems.extend(validate(ExperimentFile, node)[1])
         chain.insert(0, node)
         extends = node.get("extends")
-        following = _extended(following, extends.value) if extends is not None and isinstance(extends.value, str) else None
+        following = extended(following, extends.value) if extends is not None and isinstance(extends.value, str) else None
     return chain
 
 
-def _extended(file: Path, extends: str) -> Path:
-    """The file that `file` extends: relative to it; else the one of that name that comes with the package, if there is one."""
+def extended(file: Path, extends: str) -> Path:
+    """The file that `file` names: relative to it; else the one of that name that comes with the package, if there is one."""
     beside = file.parent / extends
     return beside if is_file(beside) else find_shipped(extends) or beside
 

@@ -180,8 +180,8 @@ class Search(_Strict):
         return value
 
 
-class Profile(_Strict):
-    """A partial file: its keys replace those of the file; its config and resources are merged over the file's."""
+class _Keys(_Strict):
+    """The keys that files and profiles share."""
 
     config: dict[str, Any] | None = Field(
         None, description="changes to the configuration: to that of the file that it extends, else to the task's default"
@@ -214,7 +214,15 @@ class Profile(_Strict):
     search: Search | None = Field(None, description="an Optuna search, instead of a design, seeds and claims")
 
 
-class ExperimentFile(Profile):
+class Profile(_Keys):
+    """A partial file: its keys replace those of the file; its config and resources are merged over the file's."""
+
+    evidence: bool | None = Field(
+        None, description="true: its results are evidence, as those of the file; default: false, a rehearsal"
+    )
+
+
+class ExperimentFile(_Keys):
     """One experiment: a question, a design, seeds, claims."""
 
     question: Text | None = Field(None, description="what the experiment asks; required")
@@ -228,6 +236,9 @@ class ExperimentFile(Profile):
     extends: Text | None = Field(
         None,
         description="a file whose task, config, resources and profiles are inherited; relative to this one, or a shipped one",
+    )
+    scale_of: Text | None = Field(
+        None, description="the experiment that this is a small version of: a path relative to this file, or a shipped file"
     )
     profiles: Mapping[str, Profile] | None = Field(
         None, description="partial files by name, such as smoke, chosen with --profile"

@@ -12,7 +12,7 @@ from harness.common.near_names import MOST_NEAR, files_near, meant, near
 from harness.common.validation import suggestion
 from harness.common.yaml_nodes import Node
 from harness.errors import InputError, Position, Problem
-from harness.experiment.compose import Composed, compose
+from harness.experiment.compose import Composed, compose, extended
 from harness.experiment.model import Experiment
 from harness.experiment.places import FOLDER, STEM, YAML, find, is_file, names, written
 from harness.experiment.reader import Reader
@@ -63,7 +63,7 @@ def load_experiment(
     if not STEM.fullmatch(path.stem):
         message = f"invalid file name {path.stem!r} for a plan; use at most 60 letters, digits, _ and -"
         raise InputError([Problem(Position(str(path)), "", message)])
-    experiment = _read(compose(path, profile, settings), path, profile)
+    experiment = _experiment(compose(path, profile, settings), path, profile)
     return replace(experiment, shipped=written(path) == path.stem)
 
 
@@ -89,7 +89,26 @@ def _from_mapping(values: Mapping[str, Any], profile: str | None, settings: Sequ
 def from_node(document: Node, name: str, profile: str | None = None, settings: Sequence[str] = ()) -> Experiment:
     """The experiment of a document that is not in a file. Raises InputError with every problem found."""
     path = Path(name)
-    return replace(_read(compose(path, profile, settings, document), path, profile), from_mapping=True)
+    return replace(_experiment(compose(path, profile, settings, document), path, profile), from_mapping=True)
+
+
+def _experiment(composed: Composed, path: Path, profile: str | None) -> Experiment:
+    """With the experiment that it is a small version of."""
+    entry = composed.fields.get("scale_of")
+    if entry is None:
+        return _read(composed, path, profile)
+    large = extended(path, str(entry.node.value))
+    if not is_file(large):
+        advice = "use a path relative to this file, or the name of a file that comes with the package, such as paper.yaml"
+        raise InputError([*composed.problems, Problem(entry.node.at, "scale_of", f"file not found: {large}; {advice}")])
+    if large.resolve() == path.resolve():
+        raise InputError([Problem(entry.node.at, "scale_of", "the file itself; name the experiment of full size")])
+    experiment, scaled = _read(composed, path, profile), _read(compose(large, None, ()), large, None)
+    for one in (experiment, scaled):
+        if not one.task.has_workload:
+            message = f"the task {one.task_name} does not state what its runs train; remove scale_of, or implement workload"
+            raise InputError([Problem(entry.node.at, "scale_of", message)])
+    return replace(experiment, scaled=scaled)
 
 
 def _read(composed: Composed, path: Path, profile: str | None) -> Experiment:

@@ -59,6 +59,8 @@ class Experiment:
     from_mapping: bool = False
     shipped: bool = False  # comes with the package: a command line names it without its path
     listed_seeds: tuple[int, ...] = ()  # in the order of training; empty: counted up from the first
+    evidence: bool = False  # the profile says that its results are
+    scaled: Experiment | None = None  # the experiment that this one is a small version of
     commits: Mapping[str, str] = field(default_factory=dict)  # version of the code -> its commit, where it is known already
 
     @property
@@ -71,5 +73,5 @@ class Experiment:
 
     @property
     def rehearsal(self) -> bool:
-        """Made with a profile or --set: not evidence."""
-        return self.profile is not None or bool(self.overrides)
+        """Made with --set, or with a profile that does not say that it is evidence."""
+        return (self.profile is not None and not self.evidence) or bool(self.overrides)

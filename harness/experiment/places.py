@@ -1,4 +1,7 @@
-"""The name of an experiment -> its file: in `experiments/`, in the current folder, or among those that come with the package."""
+"""The name of an experiment -> its file: in `experiments/`, in the current folder, or among those that come with the package.
+
+`experiments/`, and the package's, may have folders with experiments, such as `small/`; their files are found by name, too.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,14 @@ def find(name: str, folder: Path = FOLDER) -> Path | None:
     """The file of the experiment `name` in the first place that has one; None: no place has."""
     if not name or Path(name).name != name:
         return None
-    return next((path for place in places(folder) if _is_experiment(path := place / f"{name}.yaml")), None)
+    return next(
+        (path for place in places(folder) for inside in _folders(place) if _is_experiment(path := inside / f"{name}.yaml")), None
+    )
 
 
 def files(place: Path) -> list[Path]:
-    """The experiments in one of the places, by name."""
-    return sorted(path for path in place.glob("*.yaml") if _is_experiment(path))
+    """The experiments in one of the places, by name; those in its folders come last."""
+    return [path for folder in _folders(place) for path in sorted(folder.glob("*.yaml")) if _is_experiment(path)]
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -37,7 +42,7 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 def written(path: Path) -> str:
     """How a command line names the file: if it comes with the package its name, unless another file hides it; else the path."""
-    found = find(path.stem) if path.parent == EXPERIMENTS else None
+    found = find(path.stem) if EXPERIMENTS in (path.parent, path.parent.parent) else None
     return path.stem if found is not None and found.samefile(path) else str(path)
 
 
@@ -53,6 +58,11 @@ def find_shipped(name: str) -> Path | None:
     """The experiment file that comes with the package and is called `name`, with its extension; None: there is no such file."""
     path = EXPERIMENTS / name
     return path if path.name == name and is_file(path) else None
+
+
+def _folders(place: Path) -> list[Path]:
+    """One of the places, and the folders in it; those of the current folder may hold anything, and are not looked into."""
+    return [place] if place == Path() else [place, *sorted(place.glob("*/"))]
 
 
 def is_file(path: Path) -> bool:

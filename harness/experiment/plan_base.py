@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.common.undecodable import shown
 from harness.errors import InputError
 from harness.experiment.model import MAPPING, Experiment
+from harness.experiment.scale import Scale, scale
 from harness.tasks.command.model import Program
 from harness.tasks.protocol import Accelerator
 
@@ -23,10 +24,12 @@ class PlanBase(BaseModel):
     name: str  # stem, stem@profile, each with +<6 hex> for --set
     experiment: str  # the file's stem
     profile: str | None = None
+    evidence: bool = Field(False, exclude_if=lambda value: not value)  # the profile says that its results are
     overrides: tuple[str, ...] = ()  # the --set values in the name
     question: str
     source: str | None = None
     tags: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
+    scale: Scale | None = Field(None, exclude_if=lambda value: value is None)
     task: str
     task_version: str
     program: Program | None = None  # if the task is a command
@@ -44,19 +47,23 @@ class PlanBase(BaseModel):
 
     @property
     def rehearsal(self) -> bool:
-        """Made with a profile or --set: not evidence."""
-        return self.profile is not None or bool(self.overrides)
+        """Made with --set, or with a profile that does not say that it is evidence."""
+        return (self.profile is not None and not self.evidence) or bool(self.overrides)
 
 
 def shared_fields(experiment: Experiment, accelerator: Accelerator, created: str) -> dict[str, Any]:
-    """The fields of `PlanBase` for an experiment. Raises InputError for a module in a folder whose path is not UTF-8."""
+    """The fields of `PlanBase` for an experiment.
+
+    Raises InputError for a module in a folder whose path is not UTF-8, DataError for a small version without its data.
+    """
     folder = experiment.folder
     if folder is not None and shown(folder) != folder:
         raise InputError(f"{experiment.path}: the path of the task's folder is not UTF-8: {folder}; rename the folder")
-    same = ("name", "profile", "overrides", "question", "source", "tags", "program", "folder", "margin", "alpha")
+    same = ("name", "profile", "evidence", "overrides", "question", "source", "tags", "program", "folder", "margin", "alpha")
     return {
         **{field: getattr(experiment, field) for field in same},
         "experiment": experiment.stem,
+        "scale": scale(experiment),
         "task": experiment.task_name,
         "task_version": experiment.task.version,
         "accelerator": accelerator,

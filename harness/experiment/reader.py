@@ -81,6 +81,7 @@ class Reader:
             path=self.path,
             stem=self.path.stem,
             profile=profile,
+            evidence=profile is not None and self._evidence(),
             overrides=_rehearsal_overrides(self.composed.overrides, space),
             question=question,
             source=self._text("source"),
@@ -277,6 +278,10 @@ class Reader:
         message = "missing; expected a number of seeds, or looks: an increasing list of numbers"
         self.problems.append(Problem(self.composed.root.at, "seeds", message))
         return DeclaredSeeds(())
+
+    def _evidence(self) -> bool:
+        entry = self.composed.fields.get("evidence")
+        return entry is not None and entry.node.value is True
 
     def _text(self, key: str) -> str | None:
         entry = self.composed.fields.get(key)

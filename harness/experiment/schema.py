@@ -6,7 +6,7 @@ A test checks that the file is current.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,12 @@ def experiment_schema() -> dict[str, Any]:
         }
         for key, value in exact.items():
             properties[key] = {**value, "description": properties[key]["description"]}
-    schema["properties"] = _own_first(schema["properties"], definitions["Profile"]["properties"])
+    schema["properties"] = _own_first(schema["properties"], definitions["Profile"]["properties"].keys() - {"evidence"})
     schema["title"] = "Ablation experiment"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _own_first(properties: Mapping[str, Any], inherited: Mapping[str, Any]) -> dict[str, Any]:
+def _own_first(properties: Mapping[str, Any], inherited: Set[str]) -> dict[str, Any]:
     """The properties in another order: those of the file alone, such as `question`, before those that profiles have, too."""
     return dict(sorted(properties.items(), key=lambda each: each[0] in inherited))
 

@@ -197,4 +197,7 @@ def _resources(study: Study, labels: Iterable[str]) -> dict[str, Resources]:
 
 def _shared(study: Study) -> dict[str, object]:
     task = ("task", "task_version", "program", "folder", "accelerator")
-    return {name: getattr(study, name) for name in ("experiment", "profile", "overrides", "tags", *task, "file", "created")}
+    return {
+        name: getattr(study, name)
+        for name in ("experiment", "profile", "evidence", "overrides", "tags", "scale", *task, "file", "created")
+    }

@@ -104,6 +104,16 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """What a run trains: how many cases, called `what`; parameters; multiply-adds of all forward passes in training."""
+
+    cases: int
+    what: str
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
 class Examples:
     """What people see of test cases: the names of the labels, and the images uint8 [case, height, width, 3] if there are any."""
 
@@ -233,6 +243,18 @@ class Task(Protocol):
         A command that would train without them ends before it writes anything.
         """
         return ()
+
+    def workload(self, config: Any) -> Workload | None:  # noqa: ARG002 - unused by default
+        """What a run of `config` trains, to compare small versions of an experiment with large ones; None: not known.
+
+        Raises DataError if the data is missing.
+        """
+        return None
+
+    @property
+    def has_workload(self) -> bool:
+        """Whether the task implements `workload`."""
+        return type(self).workload is not Task.workload
 
     def outline(self, config: Any) -> Sequence[Part]:  # noqa: ARG002 - unused by default
         """The network's parts in order, the input first, for diagrams in reports. Raises DataError if the data is missing."""

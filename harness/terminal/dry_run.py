@@ -125,8 +125,9 @@ def _following(store: Store, plan: Plan, records: Mapping[str, Record], sd: floa
 
 
 def heading(plan: Plan) -> list[Text]:
-    """The plan's name and question, its place in a loop; a warning if the claims in the file have changed."""
+    """The plan's name and question, its scale, its place in a loop; a warning if the claims in the file have changed."""
     lines = [styled(f"{plan.name}   {printable(plan.question)}")]
+    lines += [styled(printable(size))] if (size := phrases.scale(plan)) else []
     lines += [styled(printable(loop))] if (loop := phrases.loop(plan)) else []
     return [*lines, *([] if plan.amended is None else [styled((phrases.CHANGED, WARNING))])]
 

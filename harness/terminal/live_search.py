@@ -73,7 +73,7 @@ class SearchRows:
         study = self.study
         what = f"{phrases.plural(study.trials, 'trial')}, {words.each(study)}, on {study.accelerator}"
         facts = f"{what}, {phrases.plural(self.workers, 'worker')}"
-        return [heading(study), marked(facts, study), styled(printable(words.aims(study)))]
+        return [*heading(study), marked(facts, study), styled(printable(words.aims(study)))]
 
     def update(self, state: Sequence[Trial]) -> list[Event]:
         """A line for each finished trial."""

@@ -101,7 +101,7 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     warnings = [("WARNING", remark) for remark in (*preview.missing, *preview.remarks)]
     width = max(len(key) for key, _ in (*notes, *warnings))
     return Group(
-        Line(heading(study)),
+        *map(Line, heading(study)),
         Line(marked(" · ".join(phrases.shared_settings(study)), study)),
         Text(),
         space(study),
@@ -112,9 +112,10 @@ def dry_run(preview: SearchPreview) -> RenderableType:
     )
 
 
-def heading(study: Study) -> Text:
-    """The search's name and its question."""
-    return styled(f"{study.name}   {printable(study.question)}")
+def heading(study: Study) -> list[Text]:
+    """The search's name and its question, and its scale."""
+    size = phrases.scale(study)
+    return [styled(f"{study.name}   {printable(study.question)}"), *([styled(printable(size))] if size else [])]
 
 
 def space(study: Study) -> TerminalTable:

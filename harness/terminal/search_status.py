@@ -85,7 +85,7 @@ def best(status: SearchStatus) -> str:
 def one_search(status: SearchStatus, table: RenderableType, paths: Paths, confirmation: TerminalTable | None) -> RenderableType:
     """One search: its `table`, the counts, the best trials, those running, interrupted or failed, and the command to retry."""
     study = status.study
-    lines: list[RenderableType] = [Line(heading(study))]
+    lines: list[RenderableType] = [*map(Line, heading(study))]
     marker = phrases.rehearsal(study)
     lines += [Line.of(marker, WARNING)] if marker else []
     lines += [Text(), table]

@@ -103,9 +103,9 @@ def test_the_list_shows_each_place_and_what_is_hidden(capsys: pytest.CaptureFixt
     assert list_command.main([]) == 0
     shown = capsys.readouterr().out
     first, here, shipped, _ = shown.split("\n\n")
-    assert first.splitlines() == ["in experiments/", "  paper                 Is it mine?"]
+    assert first.splitlines() == ["in experiments/", "  paper                       Is it mine?"]
     assert here.splitlines()[0] == "in the current folder"
-    assert "broken                broken.yaml:" in here
+    assert "broken                      broken.yaml:" in here
     assert "docker" not in shown
     assert shipped.startswith(f"with the package, in {EXPERIMENTS}\n")
     assert "reaches" not in shipped
@@ -125,7 +125,7 @@ def test_the_list_as_json_has_each_file_and_the_command_that_starts_it(capsys: p
     assert list_command.main(["--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     found = {(each["name"], each["shipped"]): each for each in document["experiments"]}
-    assert len(found) == len(document["experiments"]) == len(listed()) == 1 + len([*EXPERIMENTS.glob("*.yaml")])
+    assert len(found) == len(document["experiments"]) == len(listed()) == 1 + len([*EXPERIMENTS.rglob("*.yaml")])
     assert found["search", False]["command"] == "run"
     hidden = found["search", True]
     assert (hidden["command"], hidden["hidden_by"]) == ("sweep", "experiments/search.yaml")

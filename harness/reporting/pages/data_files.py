@@ -73,6 +73,7 @@ def verdicts(report: ReportData) -> dict[str, Any]:
         "schema": 1,
         "name": plan.name,
         "question": plan.question,
+        **({"scale": plan.scale.model_dump(mode="json")} if plan.scale else {}),
         "rehearsal": plan.rehearsal,
         **existing,
         "complete": report.complete,

@@ -89,6 +89,7 @@ def caption(report: ReportData, title: str) -> str:
     """Title, experiment, and whether the results are complete and evidence."""
     plan = report.plan
     parts = [title, plan.question, f"({plan.name}: {', '.join(phrases.shared_settings(plan))}.)"]
+    parts += [f"A small version: {size}."] if (size := phrases.scale(plan)) else []
     parts += [f"{place[:1].upper()}{place[1:]}."] if (place := phrases.loop(plan)) else []
     parts += [] if report.complete else [f"{report.finished:,d} of {len(report.requested):,d} runs finished."]
     parts += [f"{marker}."] if (marker := phrases.rehearsal(plan)) else []

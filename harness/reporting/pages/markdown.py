@@ -42,6 +42,7 @@ def render(report: ReportData, pictures: Iterable[Picture]) -> str:
         "report.md.j2",
         plan=plan,
         banner=summary.banner(report),
+        scale=phrases.scale(plan),
         facts=[
             *filter(None, [phrases.loop(plan)]),
             *phrases.shared_settings(plan),
@@ -81,6 +82,7 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
         "search.md.j2",
         study=study,
         banner=search_summary.banner(report),
+        scale=phrases.scale(study),
         headline=search_summary.headline(report),
         advice=search_summary.advice(report),
         facts=[*phrases.shared_settings(study), *search_summary.facts(report)],

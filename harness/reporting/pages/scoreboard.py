@@ -69,6 +69,7 @@ class PlanRow:
     warnings: tuple[str, ...]
     flags: int
     task: str = ""
+    scale: str = ""  # of a small version
     tags: tuple[str, ...] = ()
     compared: Mapping[str, Any] = field(default_factory=dict)  # for the comparison page
 
@@ -88,6 +89,7 @@ class SearchRow:
     date: str
     warnings: tuple[str, ...]
     task: str = ""
+    scale: str = ""  # of a small version
     tags: tuple[str, ...] = ()
 
 
@@ -97,6 +99,7 @@ def search_row(report: SearchReportData) -> SearchRow:
     return SearchRow(
         name=study.name,
         question=study.question,
+        scale=phrases.scale(study),
         complete=report.complete,
         word=wording.word,
         sentence=shorten(wording.sentence, LONGEST, placeholder=" …"),
@@ -115,6 +118,7 @@ def plan_row(report: ReportData) -> PlanRow:
     return PlanRow(
         name=plan.name,
         question=plan.question,
+        scale=phrases.scale(plan),
         rehearsal=plan.rehearsal,
         complete=report.complete,
         claims=tuple(

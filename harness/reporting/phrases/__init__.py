@@ -73,6 +73,7 @@ from harness.reporting.phrases.remarks import (
 )
 from harness.reporting.phrases.required import unmet
 from harness.reporting.phrases.resources import needs, resources
+from harness.reporting.phrases.scale import scale
 from harness.reporting.phrases.times import device_time, lasting, left
 from harness.reporting.phrases.verdicts import (
     AGAINST,
@@ -165,6 +166,7 @@ __all__ = [
     "retrospective",
     "retrospective_claims",
     "runs_not_needed",
+    "scale",
     "seed_remarks",
     "seeds",
     "seeds_needed_text",

@@ -61,7 +61,7 @@ def rehearsal(plan: Plan | Study) -> str | None:
     """Why the results of a plan or a search are not evidence; None if they are."""
     if not plan.rehearsal:
         return None
-    reasons = [f"profile {plan.profile}"] if plan.profile else []
+    reasons = [f"profile {plan.profile}"] if plan.profile and not plan.evidence else []
     reasons += [f"--set {override}" for override in plan.overrides]
     return f"REHEARSAL: {', '.join(reasons)}, not evidence"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.common import optional_packages
 from harness.tasks.cifar_resnet import config
 from harness.tasks.cifar_resnet.outline import outline, totals
-from harness.tasks.protocol import Accelerator, Examples, Metric, Number, Part, Task, Training
+from harness.tasks.protocol import Accelerator, Examples, Metric, Number, Part, Task, Training, Workload
 
 if TYPE_CHECKING:
     from harness.tasks.cifar_resnet.data import DataSet, Facts, Images
@@ -63,6 +63,13 @@ class CifarResnet(Task):
         parts = outline(settings.model, len(facts.classes), settings.data.image_size)
         parameters, multiply_adds = totals(parts)
         return {"parameters": parameters, "multiply_adds": multiply_adds, "test_images": facts.test_count}
+
+    def workload(self, settings: config.Config) -> Workload:
+        """Images, parameters, and multiply-adds over all steps, whose batches are full. Raises DataError as `describe` does."""
+        facts, sizes, batch = self._facts(settings.data), self.describe(settings), settings.training.batch_size
+        shown = settings.training.epochs * max(1, facts.train_count // batch) * batch
+        multiply_adds = shown * int(sizes["multiply_adds"])
+        return Workload(facts.train_count, "images", int(sizes["parameters"]), multiply_adds)
 
     def missing(self, settings: config.Config) -> Sequence[str]:
         """CIFAR-10, if it is still to be downloaded."""

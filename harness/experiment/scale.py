@@ -1,0 +1,43 @@
+"""Experiment that states `scale_of` -> Scale: how much smaller it is than that experiment. Pure but for facts of the data."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.experiment.model import Experiment
+from harness.tasks.protocol import Workload
+
+
+class Scale(BaseModel):
+    """The size of a small version of an experiment; least and largest values are those over its variants."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    of: str  # the name of the large experiment
+    compute: float = Field(gt=0)  # multiply-adds of a run of the baseline, as a share of the large one's
+    cases: tuple[int, int]  # training cases
+    what: str  # cases are
+    parameters: tuple[int, int]  # of the networks
+
+
+def scale(experiment: Experiment) -> Scale | None:
+    """None for an experiment that is not a small version of another one. Raises DataError if its data is missing."""
+    if experiment.scaled is None:
+        return None
+    own = {variant.label: _workload(experiment, variant.label) for variant in experiment.variants}
+    large = _workload(experiment.scaled, experiment.scaled.baseline)
+    cases = sorted(each.cases for each in own.values())
+    parameters = sorted(each.parameters for each in own.values())
+    return Scale(
+        of=experiment.scaled.stem,
+        compute=own[experiment.baseline].multiply_adds / large.multiply_adds,
+        cases=(cases[0], cases[-1]),
+        what=large.what,
+        parameters=(parameters[0], parameters[-1]),
+    )
+
+
+def _workload(experiment: Experiment, label: str) -> Workload:
+    config = next(variant.config for variant in experiment.variants if variant.label == label)
+    found = experiment.task.workload(config)
+    assert found is not None, "checked when the file was read"
+    return found
