@@ -95,7 +95,7 @@ def test_only_a_profile_that_says_so_is_evidence(tmp_path: Path) -> None:
     changed = planned(small(tmp_path, profile="other", settings=("training.epochs=1",)))
     assert changed.rehearsal
     assert phrases.rehearsal(changed) == "REHEARSAL: --set training.epochs=1, not evidence"
-    with pytest.raises(InputError, match="profiles.smoke.evidence: invalid value 'yes'"):
+    with pytest.raises(InputError, match=r"profiles\.smoke\.evidence: invalid value 'yes'"):
         small(tmp_path, SMALL.replace("smoke: {", "smoke: {evidence: yes, "))
     with pytest.raises(InputError, match="evidence: unknown key"):
         small(tmp_path, SMALL + "evidence: true\n")
