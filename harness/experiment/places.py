@@ -56,8 +56,9 @@ def is_shipped(file: str) -> bool:
 
 def find_shipped(name: str) -> Path | None:
     """The experiment file that comes with the package and is called `name`, with its extension; None: there is no such file."""
-    path = EXPERIMENTS / name
-    return path if path.name == name and is_file(path) else None
+    if Path(name).name != name:
+        return None
+    return next((path for folder in _folders(EXPERIMENTS) if is_file(path := folder / name)), None)
 
 
 def _folders(place: Path) -> list[Path]:

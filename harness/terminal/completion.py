@@ -85,7 +85,7 @@ Profile = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="a profile of the file, such as smoke; makes a rehearsal",
+        help="a profile of the file, such as smoke; a rehearsal unless it says evidence",
         autocompletion=completer(profiles),
         rich_help_panel=WHAT,
     ),

@@ -14,7 +14,7 @@ from harness.common.shipped import EXPERIMENTS
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.listing import listed
-from harness.experiment.places import find, names
+from harness.experiment.places import find, names, written
 from harness.experiment.plan import make_plan
 from harness.experiment.study import make_study
 from harness.reporting.phrases import command
@@ -51,6 +51,22 @@ def test_the_first_place_that_has_the_name_wins() -> None:
     first = own("experiments/leakyrelu_vs_relu.yaml")
     assert find("leakyrelu_vs_relu") == first
     assert load_experiment("leakyrelu_vs_relu").question == "Is it mine?"
+
+
+def test_folders_of_experiments_are_looked_up_too_and_those_of_the_current_folder_are_not() -> None:
+    assert find("small") == EXPERIMENTS / "small" / "small.yaml"
+    own("few/inside.yaml")
+    assert find("inside") is None
+    Path("experiments").mkdir()
+    Path("few").rename("experiments/few")
+    assert find("inside") == Path("experiments/few/inside.yaml")
+    assert load_experiment("inside").question == "Is it mine?"
+    extending = own("mine.yaml", "question: Is it?\nextends: small.yaml\nseeds: 2\n")
+    assert load_experiment(extending).variants[0].config == load_experiment("small").variants[0].config
+    assert (written(EXPERIMENTS / "small" / "small.yaml"), written(Path("experiments/few/inside.yaml"))) == (
+        "small",
+        "experiments/few/inside.yaml",
+    )
 
 
 def test_a_file_in_the_current_folder_that_is_something_else_hides_nothing() -> None:
