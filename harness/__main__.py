@@ -19,6 +19,7 @@ from harness.terminal.shell import say
 # Command -> what it does. A command is the function of that name in the module `harness.<command>`.
 COMMANDS: Mapping[str, str] = {
     "run": "plan an experiment, train its runs, write the report",
+    "register": "register the claims of several experiments before any is trained",
     "sweep": "search with Optuna, confirm the best trials on fresh seeds",
     "compare": "compare versions of the code in a git repository",
     "submit": "run or sweep on a SLURM cluster",
