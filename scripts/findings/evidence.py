@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lessons import FURTHER, LESSONS, Lesson, canonical
+from lessons import FURTHER, LESSONS, PAPER, Lesson, canonical
 
 from harness.analysis.verdicts import Verdict
 from harness.errors import InputError
@@ -41,15 +41,15 @@ class Evidence:
 
     @property
     def plan(self) -> Plan:
-        """A plan that shows what all of them share. Raises InputError without any."""
-        for each in self.found.values():
+        """A plan that shows what all of them share, if possible that of the recipe. Raises InputError without any."""
+        for each in sorted(self.found.values(), key=lambda each: each is not self.found.get(PAPER)):
             if not isinstance(each, SearchReportData):
                 return each.plan
         raise InputError(f"{self.store.paths.root}: has no plan of an experiment of the lessons")
 
     def paper(self) -> ReportData | None:
         """The report of the recipe itself, if it has begun."""
-        found = self.found.get("paper")
+        found = self.found.get(PAPER)
         return found if isinstance(found, ReportData) else None
 
 

@@ -79,7 +79,7 @@ def _of_claim(experiment: str, report: ReportData, result: ClaimResult) -> Found
         word=RUNNING if running(verdict) else verdict.verdict,
         remark="; ".join(filter(None, remarks)),
         estimate=own,
-        interval=f"{interval} ({level})" if interval and level != "95 %" else interval,
+        interval=interval,
         seeds=str(max((row.n for row in verdict.rows), default=0) or ""),
         result=result,
         report=report,
@@ -98,17 +98,29 @@ def counts(claims: list[FoundClaim]) -> Mapping[str, int]:
 
 
 def sentences(claims: list[FoundClaim]) -> str:
-    """What was found, in a few sentences: how many claims have which verdict, and which were refuted."""
-    number = counts([each for each in claims if each.word in WORDS])
+    """What was found, in a few sentences: how many claims have which verdict, which were refuted, what is not judged yet."""
+    known = [each for each in claims if each.result is not None]
+    others = [each for each in claims if each.result is None and each.word in (RUNNING, WAITING)]
+    text = [_counted(known)] if known else []
+    if refuted := [each.statement for each in known if each.word == "refuted"]:
+        text.append(f"Refuted: {'; '.join(refuted)}.")
+    text += [f"{each.experiment}: {each.word}." for each in claims if each.result is None and each not in others]
+    if others:
+        text.append(f"Experiments without results so far: {phrases.listed([each.experiment for each in others])}.")
+    return " ".join(text)
+
+
+def _counted(known: list[FoundClaim]) -> str:
+    """The number of claims with each verdict, and of those without one."""
+    number = counts([each for each in known if each.word in WORDS])
+    left = len(known) - sum(number.values())
     if not number:
-        return f"None of the {phrases.plural(len(claims), 'claim')} is decided yet."
+        return f"Of {phrases.plural(len(known), 'claim')}, none is decided yet."
     first, *rest = number.items()
     parts = [f"{first[1]} {_are(first[1])} {first[0]}", *(f"{count} {word}" for word, count in rest)]
-    text = f"Of {phrases.plural(len(claims), 'claim')}, {phrases.listed(parts)}"
-    left = len(claims) - sum(number.values())
-    text += f"; {left} {_are(left)} not decided yet." if left else "."
-    refuted = [each.statement for each in claims if each.word == "refuted"]
-    return f"{text} Refuted: {'; '.join(refuted)}." if refuted else text
+    return f"Of {phrases.plural(len(known), 'claim')}, {phrases.listed(parts)}" + (
+        f"; {left} {_are(left)} not decided yet." if left else "."
+    )
 
 
 def _are(count: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import training_facts
 from evidence import Evidence, Found, Tuning
 from found_claims import RUNNING, WAITING, FoundClaim, of_lesson, of_report, sentences, tuned
-from lessons import FURTHER, LESSONS, REPORT, Lesson, images
+from lessons import FURTHER, LESSONS, PAPER, REPORT, Lesson, images
 from scale import scale
 
 from harness.experiment.plan import Plan
@@ -112,12 +112,12 @@ def _reach(plan: Plan) -> Iterator[str]:
 
 def _overview(evidence: Evidence, lessons: Sequence[Lesson]) -> Iterator[str]:
     """A row for each claim."""
-    yield "| lesson | claim | verdict | estimate | interval | seeds |"
-    yield "| --- | --- | --- | ---: | --- | ---: |"
+    yield "| lesson | claim | verdict | difference [interval] | seeds |"
+    yield "| --- | --- | --- | --- | ---: |"
     for lesson in lessons:
         for place, each in enumerate(of_lesson(evidence, lesson)):
             name = f"[{lesson.heading}](#{_anchor(lesson.heading)})" if place == 0 else ""
-            words = [each.statement, _word(each), each.estimate, each.interval, each.seeds]
+            words = [each.statement, _word(each), f"{each.estimate} {each.interval}".strip(), each.seeds]
             yield f"| {name} | {' | '.join(map(_cell, words))} |"
 
 
@@ -144,8 +144,9 @@ def _lesson(evidence: Evidence, lesson: Lesson, results: str) -> Iterator[str]:
             yield from _claim(each)
         yield ""
         yield from _links([*([found.folder.name] if isinstance(found, SearchReportData) else []), *reports], results)
-        if (found.folder / "figures" / "main.svg").is_file() and isinstance(found, ReportData):
-            yield f"![The main figure of {found.plan.name}]({results}/reports/{found.folder.name}/figures/main.svg)"
+        drawn = isinstance(found, ReportData) and (found.folder / "figures" / "main.svg").is_file()
+        if drawn and name != PAPER:  # its figures are those at the end of the page
+            yield f"![The main figure of {found.folder.name}]({results}/reports/{found.folder.name}/figures/main.svg)"
             yield ""
 
 

@@ -13,7 +13,7 @@ def scale(plan: Plan, parameters: float | None) -> str:
         return str(words)
     config = next(iter(plan.variants.values()))
     size = [f"a network of {phrases.count(parameters)} parameters"] if parameters else []
-    limit = config["data"]["train_limit"]
+    limit = config["data"].get("train_limit")
     size += [f"{phrases.count(limit)} training images"] if limit else []
     size += [phrases.plural(epochs, "epoch")] if (epochs := phrases.epochs(config)) else []
     return f"with {phrases.listed(size)}"
