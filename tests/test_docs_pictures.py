@@ -40,7 +40,9 @@ def words(name: str, text: str) -> str:
 
 
 def test_the_folder_holds_the_pictures_of_the_script_and_all_are_small(script: dict[str, Any]) -> None:
-    pictures = [path for path in FOLDER.iterdir() if not path.name.startswith("findings_")]  # these: tests/docs/test_findings.py
+    pictures = [
+        path for path in FOLDER.iterdir() if not path.name.startswith("findings_")
+    ]  # these: tests/reporting/test_findings.py
     assert {path.name for path in pictures} == set(script["NAMES"])
     assert not [path.name for path in pictures if path.stat().st_size > LARGEST]
 

@@ -83,6 +83,12 @@ def _found(store: Store, one: Plan | Study) -> Found:
     return Tuning(one, sum(record.finished for record in records.values()))
 
 
+def verdicts_of(found: Found) -> tuple[Verdict, ...]:
+    """The verdicts of a report, of a search those of its comparison."""
+    report = found.final if isinstance(found, SearchReportData) else found
+    return report.judgement.verdicts if isinstance(report, ReportData) else ()
+
+
 def running(verdict: Verdict) -> bool:
     """Whether further runs may still decide the claim."""
     return verdict.open or verdict.verdict == "waiting"

@@ -1,9 +1,9 @@
-"""Reports -> one entry a claim: what it says, its verdict and its estimate; and how many claims have which verdict."""
+"""Reports -> an entry for each claim, with its verdict and estimate; and sentences: how many claims have which verdict."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evidence import Evidence, Found, Tuning, running
@@ -91,12 +91,6 @@ def tuned(found: Tuning) -> str:
     return f"choosing settings, {found.finished:,d} of {phrases.plural(len(found.plan.runs), 'run')}"
 
 
-def counts(claims: list[FoundClaim]) -> Mapping[str, int]:
-    """Word -> number of claims, in the order of WORDS, then those that are not decided."""
-    found = Counter(each.word for each in claims)
-    return {word: found[word] for word in dict.fromkeys((*WORDS, *found)) if found[word]}
-
-
 def sentences(claims: list[FoundClaim]) -> str:
     """What was found, in a few sentences: how many claims have which verdict, which were refuted, what is not judged yet."""
     known = [each for each in claims if each.result is not None]
@@ -112,7 +106,8 @@ def sentences(claims: list[FoundClaim]) -> str:
 
 def _counted(known: list[FoundClaim]) -> str:
     """The number of claims with each verdict, and of those without one."""
-    number = counts([each for each in known if each.word in WORDS])
+    every = Counter(each.word for each in known)
+    number = {word: every[word] for word in WORDS if every[word]}
     left = len(known) - sum(number.values())
     if not number:
         return f"Of {phrases.plural(len(known), 'claim')}, none is decided yet."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import training_facts
-from evidence import Evidence, Found, Tuning
+from evidence import Evidence, Found, Tuning, verdicts_of
 from found_claims import RUNNING, WAITING, FoundClaim, of_lesson, of_report, sentences, tuned
 from lessons import FURTHER, LESSONS, PAPER, REPORT, Lesson, images
 from scale import scale
@@ -70,9 +70,9 @@ def _introduction(evidence: Evidence, results: str) -> Iterator[str]:
     known = () if paper is None else paper.records.values()
     parameters = max((record.metrics.get("parameters", 0.0) for record in known), default=0.0)
     yield (
-        f"{REPORT[:1].upper()}{REPORT[1:]} draws seven lessons from its trials. Here each is an experiment whose claims were "
-        "registered before anything was trained; this page gives their verdicts, whatever they are. The experiments were run "
-        f"{scale(evidence.plan, parameters)}."
+        f"{REPORT[:1].upper()}{REPORT[1:]} draws seven lessons from its trials. Here each is an experiment with claims; this "
+        f"page gives their verdicts, whatever they are. The experiments were run {scale(evidence.plan, parameters)}. "
+        f"{_registered(evidence)}"
     )
     yield ""
     yield (
@@ -82,6 +82,16 @@ def _introduction(evidence: Evidence, results: str) -> Iterator[str]:
     if note := phrases.rehearsal(evidence.plan):
         yield ""
         yield f"**{note}**"
+
+
+def _registered(evidence: Evidence) -> str:
+    """How many claims were written before their results were known."""
+    verdicts = [verdict for found in evidence.found.values() for verdict in verdicts_of(found)]
+    before = sum(verdict.registered for verdict in verdicts)
+    if before == len(verdicts):
+        return f"All {len(verdicts)} claims were registered before any of their results was known."
+    others = "the others are marked with how many were known"
+    return f"{before} of {len(verdicts)} claims were registered before any of their results was known; {others}."
 
 
 def _trained(evidence: Evidence) -> Iterator[str]:
@@ -112,6 +122,8 @@ def _reach(plan: Plan) -> Iterator[str]:
 
 def _overview(evidence: Evidence, lessons: Sequence[Lesson]) -> Iterator[str]:
     """A row for each claim."""
+    yield "Each interval has the level of the look that closed the claim, which its lesson below names."
+    yield ""
     yield "| lesson | claim | verdict | difference [interval] | seeds |"
     yield "| --- | --- | --- | --- | ---: |"
     for lesson in lessons:
@@ -169,6 +181,10 @@ def _design(report: ReportData) -> Iterator[str]:
     looks = phrases.listed([str(look) for look in plan.looks], "or")
     size = f", margin {margin}" if (margin := summary.margin(report)) else ""
     chosen = phrases.as_chosen(plan, report.tuning.seed_count if report.tuning else None)
+    for warning in summary.banner(report):
+        if warning != phrases.rehearsal(plan) and not warning.endswith("RUNS FINISHED"):
+            yield f"**{warning}**"
+            yield ""
     yield f"Design: {variants}; judged at {looks} seeds{size}{f'; {chosen}' if chosen else ''}. {_so_far(report)}"
     yield ""
 

@@ -76,7 +76,7 @@ def interruptions(runs: Iterable[TrainedRun]) -> str:
 
 def _states(runs: Sequence[TrainedRun]) -> str:
     states = Counter(run.record.state for run in runs)
-    return f"{phrases.plural(len(runs), 'run')}: " + ", ".join(f"{count:,d} {state}" for state, count in states.most_common())
+    return ", ".join(f"{count:,d} {state}" for state, count in states.most_common())
 
 
 def _machines(origins: Iterable[Provenance]) -> str:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from found_claims import RUNNING, WAITING, FoundClaim
 
 from harness.analysis.verdicts import Estimate
-from harness.reporting import phrases
 from harness.reporting.figures.layout import BAND, INK, PALE, new_figure
-from harness.reporting.figures.marks import tell
 from harness.reporting.figures.style import drawing
 
 if TYPE_CHECKING:
@@ -90,8 +88,7 @@ def _estimate(axis: Axes, height: float, row: Estimate, margin: float, claim: Fo
         _arrows(axis, [math.copysign(REACH, share)], height, colour, size)
         return
     fill = colour if filled else "white"
-    dot = axis.plot([share], [height], marker, color=colour, markerfacecolor=fill, markersize=size, zorder=4)
-    tell(dot, [f"{phrases.signed(row.mean / margin, 2)} margins\n{row.subject}{f' against {row.over}' if row.over else ''}"])
+    axis.plot([share], [height], marker, color=colour, markerfacecolor=fill, markersize=size, zorder=4)
 
 
 def _arrows(axis: Axes, edges: Sequence[float], height: float, colour: str, size: float) -> None:
