@@ -26,7 +26,6 @@ import privacy  # noqa: E402
 import reports  # noqa: E402
 
 from harness.errors import HarnessError, InputError  # noqa: E402
-from harness.store.records import Store  # noqa: E402
 
 LIMIT_MB = 30
 NEUTRAL_HOSTS = ("localhost", "vm")
@@ -59,7 +58,8 @@ def publish(source: Path, target: Path, hosts: set[str], limit_mb: float = LIMIT
         raise InputError(f"{target}: expected a folder outside of {source}")
     if target.exists() and not (target / "plans").is_dir():
         raise InputError(f"{target}: is not a results folder; choose one that can be replaced, or a new one")
-    Store.open(source, create=False)
+    if not (source / "plans").is_dir():
+        raise InputError(f"{source}: is not a results folder; it has no plans")
     with tempfile.TemporaryDirectory(prefix="publish-") as temporary:
         # Reports name their folder, which is `results` unless --results says otherwise.
         copy, before = Path(temporary) / "results", Path.cwd()
