@@ -56,10 +56,10 @@ def publish(source: Path, target: Path, hosts: set[str], limit_mb: float = LIMIT
     """
     if target == source or target in source.parents or source in target.parents:
         raise InputError(f"{target}: expected a folder outside of {source}")
-    if target.exists() and not (target / "plans").is_dir():
+    if target.exists() and not kept_files.has_results(target):
         raise InputError(f"{target}: is not a results folder; choose one that can be replaced, or a new one")
-    if not (source / "plans").is_dir():
-        raise InputError(f"{source}: is not a results folder; it has no plans")
+    if not kept_files.has_results(source):
+        raise InputError(f"{source}: is not a results folder; it has no plans and no searches")
     with tempfile.TemporaryDirectory(prefix="publish-") as temporary:
         # Reports name their folder, which is `results` unless --results says otherwise.
         copy, before = Path(temporary) / "results", Path.cwd()

@@ -106,7 +106,7 @@ def test_folders_that_are_not_results_are_not_replaced(script: dict[str, Any], s
     (other / "mine.txt").write_text("")
     with pytest.raises(InputError, match="other: is not a results folder; choose one that can be replaced"):
         script["publish"](source, other, {HOST})
-    with pytest.raises(InputError, match="other: is not a results folder; it has no plans"):
+    with pytest.raises(InputError, match="other: is not a results folder; it has no plans and no searches"):
         script["publish"](other, tmp_path / "published", {HOST})
     with pytest.raises(InputError, match="expected a folder outside of"):
         script["publish"](source, source / "copy", {HOST})

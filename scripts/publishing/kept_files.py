@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from harness.store import publication
@@ -12,11 +13,16 @@ from harness.store.publication import Publication
 from harness.store.trial_runs import memberships, steps_of_trials
 
 SMALL = 20_000  # bytes of a log or of predictions
-IGNORED = shutil.ignore_patterns(".harness-*", "*.tmp", "lease.*", "desk")
+IGNORED = shutil.ignore_patterns(".harness-*", "*.tmp", "*.lock", "lease.*", "desk")
 # In this order, while workers train: what a file names has then been copied or exists. The ledger names results, plans and
 # trials name runs.
 FOLDERS = ("ledger", "plans", "studies")
 JOURNAL = "journal.log"
+
+
+def has_results(folder: Path) -> bool:
+    """Whether it is a results folder in which something was planned."""
+    return (folder / "plans").is_dir() or (folder / "studies").is_dir()
 
 
 def copy(source: Path, target: Path) -> int:
@@ -24,7 +30,7 @@ def copy(source: Path, target: Path) -> int:
     target.mkdir()
     for name in FOLDERS:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, ignore=IGNORED)
+            shutil.copytree(source / name, target / name, ignore=IGNORED, copy_function=_copy_unless_gone)
     for journal in target.rglob(JOURNAL):
         data = journal.read_bytes()
         journal.write_bytes(data[: data.rfind(b"\n") + 1])  # a line that was being written is not whole
@@ -40,6 +46,12 @@ def copy(source: Path, target: Path) -> int:
     if marker.exists():
         shutil.copyfile(marker, target / marker.name)
     return finished
+
+
+def _copy_unless_gone(source: str, target: str) -> None:
+    """Copy a file, unless a worker has removed it since the folder was listed."""
+    with suppress(FileNotFoundError):
+        shutil.copyfile(source, target)
 
 
 def _copy_run(source: RunPaths, target: RunPaths) -> bool:
