@@ -10,11 +10,13 @@ import pytest
 
 from harness.__main__ import main
 from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
+from harness.reporting.pages import gather
 from harness.store import publication
 from harness.store.atomic import to_json
 from harness.store.paths import Paths
 from harness.store.provenance import Provenance, content_digest
 from harness.store.publication import Publication
+from harness.store.records import Store
 
 DEMO = Path(__file__).parents[2] / "results" / "published" / "demo"
 
@@ -50,6 +52,15 @@ def test_only_the_files_that_it_lists_may_be_missing(published: Paths, capsys: p
     assert "note   " in out
     assert "says that predictions.npz of 2 runs was left out" in out.replace("\n", " ")
     assert verified(published, capsys, first)[0] == EXIT_OK
+
+
+def test_a_report_says_why_it_has_no_intervals_for_new_images(published: Paths) -> None:
+    store = Store(published)
+    plan = store.load_plan("leakyrelu_vs_relu@smoke")
+    assert plan is not None
+    assert "predictions are missing, damaged or inconsistent" in gather(store, plan).images_missing
+    publication.write(published, Publication(left_out={"predictions.npz": tuple(ids(published)[:2])}))
+    assert gather(store, plan).images_missing == ("the predictions of 2 runs were left out when these results were published")
 
 
 def test_a_file_that_it_lists_and_that_is_there_is_checked(published: Paths, capsys: pytest.CaptureFixture[str]) -> None:
