@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from harness.errors import StoreError
 from harness.reporting import phrases
+from harness.store.atomic import names
+from harness.store.paths import RUN_ID
 from harness.store.provenance import Provenance
 from harness.store.provenances import Provenances
 from harness.store.records import Record, Store
@@ -31,8 +33,8 @@ class TrainedRun:
 def trained(store: Store) -> list[TrainedRun]:
     """Every finished run of the folder whose origin is known. Raises StoreError."""
     files, found = Provenances(), []
-    for folder in sorted(store.paths.runs.iterdir()):
-        paths = store.paths.run(folder.name)
+    for name in sorted(filter(RUN_ID.fullmatch, names(store.paths.runs))):
+        paths = store.paths.run(name)
         if not paths.result.exists():
             continue
         try:
@@ -40,7 +42,7 @@ def trained(store: Store) -> list[TrainedRun]:
         except (FileNotFoundError, StoreError):  # `harness verify` reports it
             continue
         starts = len(START.findall(paths.log.read_text(errors="replace"))) if paths.log.exists() else 0
-        found.append(TrainedRun(store.record(folder.name), origin, starts))
+        found.append(TrainedRun(store.record(name), origin, starts))
     return found
 
 
@@ -49,12 +51,16 @@ def facts(runs: Sequence[TrainedRun]) -> list[tuple[str, str]]:
     if not runs:
         return []
     origins = [run.origin for run in runs]
-    ended = [origin.ended for origin in origins if origin.ended]
     found = [
         ("runs", _states(runs)),
         ("machine", _machines(origins)),
         ("time", _time(runs)),
-        ("from, to (UTC)", f"{min(origin.started for origin in origins)[:16]}, {max(ended)[:16]}".replace("T", " ")),
+        (
+            "from, to (UTC)",
+            f"{min(origin.started for origin in origins)[:16]}, {max(origin.ended or origin.started for origin in origins)[:16]}".replace(
+                "T", " "
+            ),
+        ),
         ("interruptions", interruptions(runs)),
         ("code", _commits(origins)),
         ("Python and packages", _packages(origins)),
@@ -67,7 +73,7 @@ def interruptions(runs: Iterable[TrainedRun]) -> str:
     resumed = [len(run.origin.restarts) for run in runs]
     again = [max(run.starts - 1 - len(run.origin.restarts), 0) for run in runs]
     parts = []
-    for counts, what in ((resumed, "resumed from checkpoints"), (again, "began again before their first checkpoint")):
+    for counts, what in ((resumed, "resumed from a checkpoint"), (again, "began again before the first checkpoint")):
         number = sum(count > 0 for count in counts)
         if number:
             parts.append(f"{phrases.plural(number, 'run')} {what}, {phrases.plural(sum(counts), 'time')} in all")

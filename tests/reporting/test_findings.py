@@ -16,6 +16,7 @@ from simulated import comparison
 from harness.errors import InputError
 from harness.experiment.claims import DeclineClaim, ThresholdClaim
 from harness.experiment.plan import Plan
+from harness.store.provenance import Provenance, restarted
 from harness.store.records import Store
 
 ROOT = Path(__file__).parents[2]
@@ -101,8 +102,12 @@ def test_interruptions_are_counted_from_provenances_and_logs(script: dict[str, A
     assert facts.interruptions(facts.trained(store)) == "none"
     starts = "".join(f"--- 2026-01-02T03:0{number}:00+00:00 lease {number}, node1, process 7\n" for number in (1, 2, 3))
     store.paths.run(plan.runs[0].id).log.write_text(starts)
-    found = facts.interruptions(facts.trained(store))
-    assert found == "1 run began again before their first checkpoint, 2 times in all"
+    path = store.paths.run(plan.runs[1].id).provenance
+    origin = Provenance.model_validate_json(path.read_bytes())
+    path.write_text(restarted(origin, origin, epoch=4).model_dump_json(by_alias=True))
+    assert facts.interruptions(facts.trained(store)) == (
+        "1 run resumed from a checkpoint, 1 time in all; 1 run began again before the first checkpoint, 2 times in all"
+    )
 
 
 def test_the_block_of_the_readme_is_between_its_markers(script: dict[str, Any], store: Store) -> None:
