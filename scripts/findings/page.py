@@ -87,6 +87,8 @@ def _introduction(evidence: Evidence, results: str) -> Iterator[str]:
 def _registered(evidence: Evidence) -> str:
     """How many claims were written before their results were known."""
     verdicts = [verdict for found in evidence.found.values() for verdict in verdicts_of(found)]
+    if not verdicts:
+        return "No claim has been registered yet."
     before = sum(verdict.registered for verdict in verdicts)
     if before == len(verdicts):
         return f"All {len(verdicts)} claims were registered before any of their results was known."

@@ -51,16 +51,12 @@ def facts(runs: Sequence[TrainedRun]) -> list[tuple[str, str]]:
     if not runs:
         return []
     origins = [run.origin for run in runs]
+    first, last = min(origin.started for origin in origins), max(origin.ended or origin.started for origin in origins)
     found = [
         ("runs", _states(runs)),
         ("machine", _machines(origins)),
         ("time", _time(runs)),
-        (
-            "from, to (UTC)",
-            f"{min(origin.started for origin in origins)[:16]}, {max(origin.ended or origin.started for origin in origins)[:16]}".replace(
-                "T", " "
-            ),
-        ),
+        ("from, to (UTC)", f"{first[:16]}, {last[:16]}".replace("T", " ")),
         ("interruptions", interruptions(runs)),
         ("code", _commits(origins)),
         ("Python and packages", _packages(origins)),
