@@ -32,6 +32,7 @@ from harness.experiment.space import Categorical, Range
 from harness.experiment.study import Study
 from harness.slurm.submission import Submission
 from harness.store.provenance import Code, Provenance
+from harness.store.publication import Publication
 from harness.store.records import Result
 from harness.tasks.command.code.version import CodeVersion, FileChange
 from harness.tasks.registry import find_task
@@ -250,6 +251,7 @@ def test_every_field_of_the_files_is_documented() -> None:
         Spec,
         Result,
         Provenance,
+        Publication,
         Code,
         Submission,
     )

@@ -9,21 +9,43 @@ import pytest
 
 from harness.__main__ import main
 from harness.errors import EXIT_OK
+from harness.reporting.pages import find, gather
+from harness.reporting.pages.data_files import verdicts
+from harness.store.atomic import to_json
+from harness.store.records import Store
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 FOLDERS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())
+QUICK = 3  # reports whose figures are drawn in a quick test
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def reports(folder: Path) -> list[Path]:
+    return sorted(folder.glob("reports/*/verdicts.json"))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (len(reports(path)) > QUICK)) for path in FOLDERS],
+)
 def test_published_results_are_whole_and_give_the_same_verdicts_again(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(folder, tmp_path / "results")
     assert main(["verify", "--results", str(copy)]) == EXIT_OK
     assert "no problems found" in capsys.readouterr().out
-    before = {path: path.read_text() for path in copy.glob("reports/*/verdicts.json")}
+    before = {path: path.read_text() for path in reports(copy)}
     assert before
     for path in before:
         path.unlink()
     assert main(["report", "--results", str(copy)]) == EXIT_OK
     assert {path: path.read_text() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "folder", [pytest.param(path, id=path.name) for path in FOLDERS if len(reports(path)) > QUICK] or [FOLDERS[0]]
+)
+def test_of_many_published_reports_the_first_gives_the_same_verdicts_again(folder: Path, tmp_path: Path) -> None:
+    store = Store.open(shutil.copytree(folder, tmp_path / "results"), create=False)
+    first = reports(store.paths.root)[0]
+    plan = find(store, first.parent.name)
+    assert to_json(verdicts(gather(store, plan, predictions=False))) == first.read_bytes()  # type: ignore[arg-type]

@@ -79,11 +79,25 @@ def verdict(found: Mapping[str, Any]) -> str:
 
 
 def add_cards(app: Sphinx, page: str, text: list[str]) -> None:
-    """Append the cards to the gallery's page."""
+    """Append the reports to the gallery's page."""
     if page == PAGE:
         root = Path(app.srcdir)
-        cards = "".join(card(each, root) for each in reports(root))
-        text[0] += f'\n<div class="gallery">\n{cards}</div>\n' if cards else f"\n{NONE_YET}"
+        text[0] += sections(root) or f"\n{NONE_YET}"
+
+
+def sections(root: Path) -> str:
+    """A section for each results folder that has reports, as Markdown: its scoreboard, and a card for each report."""
+    text = ""
+    for folder in sorted((root / PUBLISHED).glob("*/")):
+        cards = "".join(card(each, root) for each in reports(root) if each.is_relative_to(folder))
+        board = folder / "reports" / "index.html"
+        if cards:
+            text += f"\n## {folder.name}\n"
+            if board.is_file():
+                place = quote(relpath(board.relative_to(root).as_posix(), Path(PAGE).parent.as_posix()))
+                text += f"\n[The scoreboard: every claim with its verdict]({place})\n"
+            text += f'\n<div class="gallery">\n{cards}</div>\n'
+    return text
 
 
 def link_reports(app: Sphinx, document: nodes.document) -> None:

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 # Groups of pages; a star stands for several, by their name.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("docs/install", "docs/tutorial", "docs/screens", "docs/site/gallery"),
+    "Start": ("docs/install", "docs/tutorial", "docs/screens", "docs/findings", "docs/site/gallery"),
     "Guides": (
         "docs/experiments",
         "docs/your-own-training",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
-from harness.store import atomic
+from harness.store import atomic, publication
 from harness.store.check.run import load_arrays
 from harness.store.records import Record, Store
 from harness.tasks.protocol import Metric
@@ -80,6 +80,8 @@ def new_images(
         lacking = [run_id for run_id in correct if run_id not in known]
         more = f" and {len(lacking) - MAX_NAMED:,d} more" if len(lacking) > MAX_NAMED else ""
         reason = f"predictions are missing, damaged or inconsistent with the metric: {', '.join(lacking[:MAX_NAMED])}{more}"
+        if all(_left_out(store, files[run_id]) for run_id in lacking):
+            reason = f"the predictions of {len(lacking):,d} runs were left out when these results were published"
     elif len({correct_images.labels for correct_images in known.values()}) > 1:
         reason = "the predictions are for different images"
     intervals = {pair: found for pair, ids in shared.items() if (found := _crossed(ids, known)) is not None}
@@ -92,6 +94,14 @@ def _altered(store: Store, run_id: str, file: Path) -> bool:
         result = store.result(run_id)
         expected = result.checksums.get(file.name) if result is not None else None
         return expected is not None and atomic.digest(file) != expected
+    except StoreError:
+        return False
+
+
+def _left_out(store: Store, file: Path) -> bool:
+    """Whether the predictions are missing on purpose."""
+    try:
+        return not atomic.exists(file) and publication.read(store.paths).lacks(file)
     except StoreError:
         return False
 

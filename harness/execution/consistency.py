@@ -7,12 +7,15 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from harness.errors import StoreError
 from harness.execution.chosen_check import check_chosen
 from harness.experiment.plan import Plan
+from harness.store import publication
 from harness.store.check.plan import check_plan, unlike
 from harness.store.check.run import lost_result
 from harness.store.frame_cache import RunTables
-from harness.store.provenance import Provenance, content_digest
+from harness.store.provenance import Provenance
+from harness.store.publication import Publication
 from harness.store.records import Record, Store
 
 
@@ -33,7 +36,11 @@ def inconsistencies(  # noqa: PLR0917 - what is compared with what
     path = store.paths.plan(plan.name)
     of_plan = [found for found in (*check_plan(plan, path), *check_chosen(store, plan)) if not found.harmless]
     found: dict[str, str] = {}
-    for run_id, what in _of_runs(plan, records, metrics, tables, origins):
+    try:
+        published = publication.read(store.paths)
+    except StoreError as error:
+        return (str(error),)
+    for run_id, what in _of_runs(plan, records, metrics, tables, origins, published):
         found.setdefault(run_id, what)
     for run_id, origin in origins.items():
         if not records[run_id].finished and lost_result(store.paths.run(run_id), origin):
@@ -49,8 +56,13 @@ def inconsistencies(  # noqa: PLR0917 - what is compared with what
     )
 
 
-def _of_runs(
-    plan: Plan, records: Mapping[str, Record], metrics: Mapping[str, Any], tables: RunTables, origins: Mapping[str, Provenance]
+def _of_runs(  # noqa: PLR0917 - as above
+    plan: Plan,
+    records: Mapping[str, Record],
+    metrics: Mapping[str, Any],
+    tables: RunTables,
+    origins: Mapping[str, Provenance],
+    published: Publication,
 ) -> Iterator[tuple[str, str]]:
     ids = tables.column("id")
     yield from ((run_id, problem) for run_id, problem in zip(ids, tables.column("problem"), strict=True) if problem)
@@ -69,5 +81,5 @@ def _of_runs(
             yield from ((run_id, f"result.json: {what}, unlike its other seeds") for run_id, what in wrong.items())
     digests = dict(zip(ids, tables.column("origin"), strict=True))
     for run_id, origin in origins.items():
-        if digests.get(run_id) and content_digest(origin) != digests[run_id]:
+        if (expected := digests.get(run_id)) and not published.confirms(run_id, origin, expected):
             yield run_id, "provenance.json: was altered after the run finished"

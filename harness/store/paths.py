@@ -153,6 +153,11 @@ class Paths:
         return self.root / "reports"
 
     @property
+    def publication(self) -> Path:
+        """What a published folder lacks on purpose; see `harness.store.publication`."""
+        return self.root / "publication.json"
+
+    @property
     def cache(self) -> Path:
         """Files that can be recreated."""
         return self.root / "cache"

@@ -15,6 +15,8 @@ from harness.experiment.claims import Claim, DeclineClaim, ProportionClaim, Thre
 from harness.reporting.phrases.numbers import coverage, decimals, difference_unit, figure, fixed, label, signed
 from harness.tasks.protocol import Metric
 
+LARGE = 1000.0
+
 
 def p_value(p: float) -> str:
     """`.003`, `<.001`, `1`; empty for NaN."""
@@ -36,6 +38,11 @@ def interval(bounds: Interval | None, places: int, sign: bool = True) -> str:
 def confidence(level: float) -> str:
     """The name of an interval at 1 - `level`: `95 % interval`, at an early look `99.34 % interval`."""
     return f"{coverage(level)} interval"
+
+
+def three_figures(value: float) -> str:
+    """`13.6`, `0.0021`; large ones without an exponent: `12,100`."""
+    return f"{value:.3g}" if abs(value) < LARGE or math.isnan(value) else fixed(float(f"{value:.3g}"), 0)
 
 
 Form = Literal["short", "sentence", "line"]
@@ -72,7 +79,7 @@ class EstimateText:
     def range(self) -> str:
         """`0.21 to 0.45`: the interval in a sentence."""
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
-            low, high = (f"{self.scale * bound:.3g}" for bound in self.bounds or ())
+            low, high = (three_figures(self.scale * bound) for bound in self.bounds or ())
         else:
             low, high = (fixed(bound, self.places) for bound in self.bounds or ())
         return f"{low} to {high}"
@@ -98,7 +105,7 @@ class EstimateText:
     def plain(self) -> str:
         """`-1.05 [-1.80, -0.30]`: the value and its interval, whatever the kind of claim."""
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
-            return f"{self.scale * self.mean:.3g} {self.brackets}".rstrip()
+            return f"{three_figures(self.scale * self.mean)} {self.brackets}".rstrip()
         if isinstance(self.claim, ThresholdClaim):
             return f"{fixed(self.mean, self.places)} {self.brackets}".rstrip()
         return f"{signed(self.mean, self.places)} {self.brackets}".rstrip()
@@ -140,7 +147,7 @@ class EstimateText:
             return ""
         dose = getattr(claim, "dose", None) or claim.factor
         dose = "million parameters" if dose == "parameters" else f"1 of {label(dose)}"
-        change = f"{self.scale * abs(self.row.mean):.3g} {self.unit}".rstrip()
+        change = f"{three_figures(self.scale * abs(self.row.mean))} {self.unit}".rstrip()
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):
             changed = f"{'better' if self.mean < 0 else 'worse'} by {change}"

@@ -9,13 +9,14 @@ from typing import Any
 from harness.errors import StoreError
 from harness.experiment.plan import Plan
 from harness.experiment.steps import known_steps
-from harness.store import atomic, environments
+from harness.store import atomic, environments, publication
 from harness.store.catalog import read_plan
 from harness.store.check.finding import FileFinding, entries, from_error, leftover, unknown_file
 from harness.store.check.ledger import check_ledger
 from harness.store.check.plan import check_described, check_plan
 from harness.store.check.run import checked
 from harness.store.paths import NAME, RUN_ID, RunPaths, StudyPaths
+from harness.store.publication import Publication
 from harness.store.records import Store
 from harness.store.temporaries import TEMPORARY
 from harness.store.trial_runs import memberships, steps_of_trials
@@ -23,7 +24,7 @@ from harness.store.trial_runs import memberships, steps_of_trials
 KNOWN = frozenset(
     {
         *("README.md", "runs", "plans", "reports", "cache", "studies", "wandb", "code", "submissions", "published"),
-        *("environments", "ledger", "exports"),
+        *("environments", "ledger", "exports", "publication.json"),
     }
 )
 
@@ -36,13 +37,15 @@ def check_store(
     The files of a run are read once. `progress` gets the number of runs checked so far, and of all.
     """
     found = [unknown_file(path) for path in entries(store.paths.root) if path.name not in KNOWN and not path.name.startswith(".")]
+    published, of_publication = _publication(store)
+    found += of_publication
     runs, facts, digests = [], {}, {}
     in_runs = entries(store.paths.runs)
     for done, path in enumerate(in_runs):
         progress(done, len(in_runs))
         if RUN_ID.fullmatch(path.name) and atomic.is_folder(path):
             runs.append(path.name)
-            own = checked(RunPaths(path))
+            own = checked(RunPaths(path), published)
             found += own.found
             digests[path.name] = own.digest
             if own.facts is not None:
@@ -68,6 +71,18 @@ def all_plans(store: Store) -> list[Plan]:
     paths = [*entries(store.paths.plans), *entries(store.paths.plans / "replaced")]
     plans = [_read_plan(path, []) for path in paths if path.suffix == ".json"]
     return [plan for plan in plans if plan is not None]
+
+
+def _publication(store: Store) -> tuple[Publication, list[FileFinding]]:
+    """What the folder lacks on purpose, and a note that says so."""
+    path = store.paths.publication
+    try:
+        found = publication.read(store.paths)
+    except StoreError as error:
+        return publication.NONE, [from_error(path, error)]
+    said = [f"says that {name} of {len(ids):,d} runs was left out" for name, ids in found.left_out.items()]
+    said += [f"says that provenance.json of {len(found.shortened):,d} runs has shortened paths"] if found.shortened else []
+    return found, [FileFinding(path, what, harmless=True) for what in said]
 
 
 def _check_plans(store: Store, facts: Mapping[str, Mapping[str, Any]]) -> tuple[list[Plan], list[FileFinding]]:

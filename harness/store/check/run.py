@@ -19,12 +19,13 @@ from pydantic import BaseModel
 from harness.common.shared_files import SharedFile
 from harness.errors import PackageError, StoreError
 from harness.experiment.run_id import Spec, run_id
-from harness.store import atomic, checkpoint, lease
+from harness.store import atomic, checkpoint, lease, publication
 from harness.store.check.finding import FileFinding, from_error, leftover, unknown_file
 from harness.store.check.result import altered, contradictions, facts, fluctuating, wrong_choices
 from harness.store.lease import LEASE, Timing
-from harness.store.paths import RunPaths
-from harness.store.provenance import Provenance, content_digest
+from harness.store.paths import Paths, RunPaths
+from harness.store.provenance import Provenance
+from harness.store.publication import Publication
 from harness.store.records import Result, written_rows
 from harness.store.run_summary import summary
 from harness.store.temporaries import TEMPORARY
@@ -58,10 +59,14 @@ def check_run(paths: RunPaths) -> list[FileFinding]:
     return checked(paths).found
 
 
-def checked(paths: RunPaths) -> CheckedRun:
-    """The check of the folder of a run. Every file is read at most once; in a finished run's folder, only those that it lists."""
+def checked(paths: RunPaths, published: Publication | None = None) -> CheckedRun:
+    """The check of the folder of a run. Every file is read at most once; in a finished run's folder, only those that it lists.
+
+    `published`: the results folder's publication, if the caller has read it.
+    """
     run = _Run(paths)
     try:
+        run.published = publication.read(Paths(paths.root)) if published is None else published
         run.check()
     except StoreError as error:
         run.found.append(from_error(paths.folder, error))
@@ -81,6 +86,7 @@ class _Run:
         self.facts: Mapping[str, Any] | None = None
         self.finished = False
         self.names: frozenset[str] = frozenset()  # in the folder
+        self.published = publication.NONE
         self.digests: dict[str, str] = {}  # name of a file that was read -> its SHA-256
 
     def check(self) -> None:
@@ -138,7 +144,7 @@ class _Run:
             return True
         expected = self.result.checksums.get(path.name)
         if not self._exists(path):
-            if expected is not None:
+            if expected is not None and not self.published.lacks(path):
                 self._add(path, "is missing, but existed when the run finished")
             return False
         if expected is None:
@@ -181,7 +187,8 @@ class _Run:
                 self.paths.result, "is missing, but the run had finished", "restore it from a copy, or run the experiment again"
             )
         expected = self.result.provenance_digest if self.result is not None else None
-        if origin is not None and expected is not None and content_digest(origin) != expected:
+        run_id = self.paths.folder.name
+        if origin is not None and expected is not None and not self.published.confirms(run_id, origin, expected):
             self._add(path, "was altered after the run finished: it does not match its digest in result.json")
         elif origin is not None:
             for name, run_id in origin.steps.items():

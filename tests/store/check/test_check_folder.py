@@ -18,6 +18,7 @@ from harness import worker
 from harness.execution.recording import archive_plan
 from harness.experiment.plan import Plan
 from harness.reporting.pages import gather, record
+from harness.store import publication
 from harness.store.check.folder import all_plans, check_store
 from harness.store.paths import Paths
 from harness.store.records import Store
@@ -65,7 +66,8 @@ def test_all_paths_of_the_harness_are_known(store: Store) -> None:
             named.append(method(*(samples[parameter] for parameter in inspect.signature(method).parameters)))
     tops = {getattr(path, "folder", path).relative_to(store.paths.root).parts[0] for path in named}
     assert {"runs", "code", "submissions"} <= tops
-    for top in tops:
+    publication.write(store.paths, publication.NONE)
+    for top in tops - {store.paths.publication.name}:
         (store.paths.root / top).mkdir(exist_ok=True)
     assert check_store(store) == ([], [], [])
 
