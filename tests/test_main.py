@@ -43,7 +43,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     ("word", "says"),
     [
         ("rnu", "invalid command 'rnu'; did you mean run?"),
-        ("zzz", "choose from: run, sweep,"),
+        ("zzz", "choose from: run, register, sweep,"),
         ("--vresion", "did you mean --version?"),
     ],
 )

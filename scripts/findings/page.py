@@ -118,7 +118,8 @@ def _reach(plan: Plan) -> Iterator[str]:
         "*supported* here shows that the effect exists at this size, not how large it is in the source's network; one that is "
         "*refuted* here may still hold there. Differences are likely where capacity or length matter: a small network that "
         "trains for a few epochs underfits, so what regularises (dropout, augmentation, label smoothing) has less to gain, and "
-        "what speeds up the first epochs has more. [training.md](training.md) says which conclusions carry over."
+        "what speeds up the first epochs has more. "
+        "[training.md](training.md#what-small-experiments-show) says which conclusions carry over."
     )
 
 

@@ -1,4 +1,4 @@
-"""The size of what was trained, in words: the harness's own once it has them."""
+"""The size of what was trained, in words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from harness.reporting import phrases
 
 def scale(plan: Plan, parameters: float | None) -> str:
     """`at 1/14,000 of the compute of leakyrelu_vs_relu, …`, or the size of the training alone. `parameters`: of the network."""
-    own = getattr(phrases, "scale", None)
-    if own is not None and (words := own(plan)):
-        return str(words)
+    if words := phrases.scale(plan):
+        return words
     config = next(iter(plan.variants.values()))
     size = [f"a network of {phrases.count(parameters)} parameters"] if parameters else []
     limit = config["data"].get("train_limit")
