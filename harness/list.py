@@ -44,10 +44,10 @@ def screen(found: Sequence[Listed]) -> tuple[RenderableType, ...]:
     from harness.common.shipped import EXAMPLES
     from harness.terminal.tables import Line
 
-    width = max(len(each.name) for each in found)
     lines: tuple[RenderableType, ...] = ()
     for place in dict.fromkeys(each.place for each in found):
         lines += (Line.of(_title(place)),)
+        width = max(len(each.name) for each in found if each.place == place)
         for each in found:
             if each.place == place:
                 lines += (Line.of(f"  {each.name:<{width}}   {_described(each)}", hang=width + 5),)
@@ -85,7 +85,7 @@ def document(found: Sequence[Listed]) -> dict[str, Any]:
 def _is_shipped(place: Path) -> bool:
     from harness.common.shipped import EXPERIMENTS
 
-    return place == EXPERIMENTS
+    return EXPERIMENTS in (place, place.parent)
 
 
 def _title(place: Path) -> str:

@@ -17,7 +17,7 @@ class Listed:
 
     name: str
     file: Path
-    place: Path
+    place: Path  # its folder
     question: str
     is_search: bool
     profiles: tuple[str, ...]  # its own, without inherited ones
@@ -36,11 +36,11 @@ def listed(folder: Path = FOLDER) -> list[Listed]:
         for path in files(place):
             used = first.setdefault(path.stem, path)
             if used is path or not path.samefile(used):
-                found.append(_read(path, place, None if used is path else used))
+                found.append(_read(path, None if used is path else used))
     return found
 
 
-def _read(path: Path, place: Path, hidden_by: Path | None) -> Listed:
+def _read(path: Path, hidden_by: Path | None) -> Listed:
     try:
         root = read_file(path)
         problem = "" if isinstance(root.value, Mapping) else f"{root.at}: not an experiment"
@@ -51,7 +51,7 @@ def _read(path: Path, place: Path, hidden_by: Path | None) -> Listed:
     return Listed(
         name=path.stem,
         file=path,
-        place=place,
+        place=path.parent,
         question=question if isinstance(question, str) else "",
         is_search="search" in entries,
         profiles=_keys(entries["profiles"].node) if "profiles" in entries else (),

@@ -118,10 +118,11 @@ def test_the_list_shows_each_place_and_what_is_hidden(capsys: pytest.CaptureFixt
     own("broken.yaml", "question: [\n")
     assert list_command.main([]) == 0
     shown = capsys.readouterr().out
-    first, here, shipped, _ = shown.split("\n\n")
-    assert first.splitlines() == ["in experiments/", "  paper                       Is it mine?"]
+    first, here, shipped, small, _ = shown.split("\n\n")
+    assert small.startswith(f"with the package, in {EXPERIMENTS / 'small'}\n")
+    assert first.splitlines() == ["in experiments/", "  paper   Is it mine?"]
     assert here.splitlines()[0] == "in the current folder"
-    assert "broken                      broken.yaml:" in here
+    assert "broken   broken.yaml:" in here
     assert "docker" not in shown
     assert shipped.startswith(f"with the package, in {EXPERIMENTS}\n")
     assert "reaches" not in shipped
