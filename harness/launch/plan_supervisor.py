@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 Records = Mapping[str, Record]
 
-READ_AT_ONCE = 2  # running runs, twice a second
+READ_AT_ONCE = 2  # running runs, twice a second, and as many that are to be trained next
+NEXT = 8  # how many of these are read in turns
 
 
 @patience.interrupted_past_it()
@@ -112,17 +113,21 @@ class PlanRuns:
         self._store, self._plan, self._ids, self._horizon = store, plan, [run.id for run in plan.runs], sys.maxsize
         here = Holder.here()
         self._view = PlanView(store, plan, Watch(Timing(), here), Notices(store.paths, plan.name, here.machine))
-        self._turn = 0  # which of the running runs was read last
+        self._turn = 0  # which of the running runs and of the next ones was read last
         self._considered: Records | None = None  # by `needs_workers`
 
     def read(self) -> Records:
-        """See `Work`. Running runs are read in turns, a few each time, for their epochs."""
+        """See `Work`. Running runs are read in turns, a few each time, for their epochs.
+
+        So are the next ones: workers of another plan that has them too may have trained them, and post no notice here.
+        """
         self._view.refresh()
         records = self._view.settle()
-        running = sorted(records.running)
-        for _ in running[:READ_AT_ONCE]:
-            self._turn += 1
-            self._view.read(running[self._turn % len(running)])
+        self._turn += READ_AT_ONCE
+        following = records.requested(self.schedule.limit(records).horizons).places(most=NEXT)
+        for runs in (sorted(records.running), [self._plan.runs[place].id for place in following]):
+            for place in range(min(READ_AT_ONCE, len(runs))):
+                self._view.read(runs[(self._turn + place) % len(runs)])
         return dict(records)
 
     def read_whole(self) -> Records:

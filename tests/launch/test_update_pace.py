@@ -1,4 +1,4 @@
-"""How often the parent of workers reads and shows their states: it leaves the processors to the workers."""
+"""How often the parent of workers reads and shows their states, and what it sees: it leaves the processors to the workers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import toy_task  # noqa: F401 - the task of the plans
 from counting import entered
+from examples import toy_rows, write_run
 
 from harness.execution.machine.slots import equal_shares
 from harness.experiment.claims import ComparisonClaim
@@ -45,3 +46,17 @@ def test_whether_workers_are_needed_is_known_without_a_pass_over_the_plan(
             assert not work.needs_workers(state, pool)
         steps.append(counted[0])
     assert steps[0] == steps[1]
+
+
+def test_runs_that_workers_of_another_plan_trained_are_seen_though_none_of_them_posts_a_notice_here(
+    store: Store, toy_plan: Callable[..., Plan]
+) -> None:
+    plan = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=12)
+    store.save_plan(plan)
+    work = PlanRuns(store, plan)
+    assert work.finished(work.read()) == 0
+    for run in plan.runs[:20]:
+        write_run(store, plan, run, toy_rows(50.0), state="completed")
+    seen = [work.finished(work.read()) for _ in range(20)]
+    assert seen == sorted(seen)
+    assert seen[-1] == 20
