@@ -2,7 +2,7 @@
 
 A look is a two-sided paired t test of the seeds so far at level α_n = c(α) (n / N)^k, with N the last look; k is 1 (linear
 spending, of older plans) or 2 (quadratic spending). c is chosen so that under the null hypothesis the probability that any look
-rejects is α, by simulating independent normal differences. levels.json has six schedules (8 million draws each); others are
+rejects is α, by simulating independent normal differences. levels.json has seven schedules (8 million draws each); others are
 simulated when first needed.
 """
 
