@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from textwrap import shorten
+from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
 
 from found_claims import RUNNING, WAITING, FoundClaim
@@ -28,8 +28,9 @@ LOOKS: Mapping[str, tuple[str, str, bool]] = {  # word: colour, marker, filled
 }
 UNDECIDED = (PALE, "o", False)
 REACH = 4.0  # margins; what lies beyond is an arrow at the edge
-ROW, FRAME = 0.25, 0.85  # inches
-CLAIM, RESULT = 50, 46  # letters of a claim, and of a result without a margin
+ROW, FRAME = 0.29, 0.85  # inches
+CLAIM, RESULT = 46, 60  # letters of a line of a claim, which may have two, and of a result without a margin
+ASIDE: Mapping[str, Any] = {"fontsize": 7, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
 SPREAD = 0.56  # of a row, over which several variants are spread
 
 
@@ -44,8 +45,8 @@ def verdict_figure(claims: Sequence[tuple[str, FoundClaim]], note: str | None = 
         for place, (_, claim) in enumerate(claims):
             _row(axis, place, claim)
         texts = [f"({letter}) {claim.statement}" if letter else claim.statement for letter, claim in claims]
-        labels = [shorten(text, CLAIM, placeholder=" …") for text in texts]
-        axis.set_yticks(range(len(claims)), labels, fontsize=8)
+        labels = ["\n".join(wrap(text, CLAIM, max_lines=2, placeholder=" …")) for text in texts]
+        axis.set_yticks(range(len(claims)), labels, fontsize=7.5, linespacing=0.95)
         axis.set_ylim(len(claims) - 0.4, -0.6)
         axis.set_xlim(-REACH, REACH)
         axis.grid(visible=False, axis="y")
@@ -64,7 +65,7 @@ def _row(axis: Axes, place: int, claim: FoundClaim) -> None:
     margin = getattr(verdict.claim, "margin", None)
     if not margin:
         words = shorten(claim.result.outcome.text, RESULT, placeholder=" …")
-        axis.annotate(words, (0.5, place), (0, 0), axis.get_yaxis_transform(), ha="center", color=PALE, **{**word, "fontsize": 7})
+        axis.annotate(words, (0.5, place), (0, 0), axis.get_yaxis_transform(), ha="center", color=PALE, **{**word, **ASIDE})
         return
     rows = [row for row in verdict.rows if not math.isnan(row.mean)]
     for number, row in enumerate(rows):
