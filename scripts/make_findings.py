@@ -12,6 +12,7 @@ import io
 import re
 import sys
 from pathlib import Path
+from textwrap import wrap
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "scripts" / "findings")]
@@ -22,6 +23,7 @@ import page  # noqa: E402
 import source_figures  # noqa: E402
 import verdict_figure  # noqa: E402
 from lessons import FURTHER, LESSONS  # noqa: E402
+from scale import scale  # noqa: E402
 
 from harness.errors import HarnessError  # noqa: E402
 from harness.reporting import figures, phrases  # noqa: E402
@@ -31,6 +33,7 @@ PAGE = ROOT / "docs" / "findings.md"
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=<!-- findings -->\n).*?(?=<!-- end of findings -->)", re.DOTALL)
 COLOURS = 64  # of a PNG
+WIDTH = 130  # of the lines in the README
 NAMES = ("findings_verdicts.png", *(f"findings_{name}.svg" for name in source_figures.NAMES))
 
 
@@ -64,7 +67,8 @@ def text(found: evidence.Evidence, target: Path = PAGE) -> str:
 def with_block(readme: str, found: evidence.Evidence) -> str:
     """The README with what was found between its markers; unchanged without them."""
     claims = [each for _, each in _claims(found)]
-    return BLOCK.sub(lambda _: f"{found_claims.sentences(claims)}\n", readme)
+    said = f"The lessons of a report on CIFAR-10 were tested {scale(found)}. {found_claims.sentences(claims)}"
+    return BLOCK.sub(lambda _: "\n".join(wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False)) + "\n", readme)
 
 
 def pictures(found: evidence.Evidence, target: Path = PAGE) -> dict[str, bytes]:

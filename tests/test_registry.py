@@ -67,13 +67,13 @@ def evidence(plan: Plan) -> Plan:
 
 
 @pytest.mark.parametrize("accelerator", ["cpu", "cuda"])
-@pytest.mark.parametrize("profile", [None, "smoke"])
+@pytest.mark.parametrize("profile", [None, "smoke", "jpeg"])
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_an_experiment_plans_everywhere(name: str, profile: str | None, accelerator: Accelerator) -> None:
     experiment = shipped(name, profile)
     plan = make_plan(experiment, accelerator, fingerprint=same_data)
     assert evidence(plan).name == (f"{name}@{profile}" if profile else name)
-    assert plan.rehearsal == (profile is not None)
+    assert plan.rehearsal == (profile == "smoke")
     tuning = experiment.tuning
     count = len(tuning.candidates) * tuning.seeds if tuning else len(experiment.variants) * experiment.looks[-1]
     assert len(plan.runs) == count
@@ -87,11 +87,11 @@ def test_an_experiment_plans_everywhere(name: str, profile: str | None, accelera
 
 def expected(name: str, profile: str | None) -> dict[str, object]:
     small = {"data": "cifar10_mini", "epochs": EPOCHS.get(name, 4)}
-    return small if profile == "smoke" else {"data": "cifar10", "epochs": 400}
+    return small if profile == "smoke" else {"data": "image_folder" if profile == "jpeg" else "cifar10", "epochs": 400}
 
 
-def test_every_profile_is_the_one_that_is_tested_here() -> None:
-    assert {compose(FOLDER / f"{name}.yaml", None, ()).profile_names for name in SHIPPED | SEARCHES} == {("smoke",)}
+def test_every_profile_is_one_that_is_tested_here() -> None:
+    assert {compose(FOLDER / f"{name}.yaml", None, ()).profile_names for name in SHIPPED | SEARCHES} == {("smoke", "jpeg")}
 
 
 def test_the_baseline_of_the_source_is_trained_once_for_all_experiments_that_hold_nothing_out() -> None:

@@ -66,12 +66,9 @@ def page(evidence: Evidence, folder: Path, pictures: str) -> str:
 
 
 def _introduction(evidence: Evidence, results: str) -> Iterator[str]:
-    paper = evidence.paper()
-    known = () if paper is None else paper.records.values()
-    parameters = max((record.metrics.get("parameters", 0.0) for record in known), default=0.0)
     yield (
         f"{REPORT[:1].upper()}{REPORT[1:]} draws seven lessons from its trials. Here each is an experiment with claims; this "
-        f"page gives their verdicts, whatever they are. The experiments were run {scale(evidence.plan, parameters)}. "
+        f"page gives their verdicts, whatever they are. The experiments were run {scale(evidence)}. "
         f"{_registered(evidence)}"
     )
     yield ""

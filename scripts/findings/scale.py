@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from harness.experiment.plan import Plan
+from evidence import Evidence
+
 from harness.reporting import phrases
 
 
-def scale(plan: Plan, parameters: float | None) -> str:
-    """`at 1/14,000 of the compute of leakyrelu_vs_relu, …`, or the size of the training alone. `parameters`: of the network."""
-    if words := phrases.scale(plan):
+def scale(evidence: Evidence) -> str:
+    """`at 1/14,000 of the compute of paper, …`; of large experiments the size of the recipe's training."""
+    if words := phrases.scale(evidence.plan):
         return words
-    config = next(iter(plan.variants.values()))
-    size = [f"a network of {phrases.count(parameters)} parameters"] if parameters else []
+    paper = evidence.paper()
+    known = () if paper is None else paper.records.values()
+    parameters = [record.metrics["parameters"] for record in known if "parameters" in record.metrics]
+    config = next(iter(evidence.plan.variants.values()))
+    size = [f"a network of {phrases.count(max(parameters))} parameters"] if parameters else []
     limit = config["data"].get("train_limit")
     size += [f"{phrases.count(limit)} training images"] if limit else []
     size += [phrases.plural(epochs, "epoch")] if (epochs := phrases.epochs(config)) else []
