@@ -2,11 +2,12 @@
 
 The order. First what the report rests on: that its recipe reaches its accuracy (`paper`), and the finding that it names first
 (`leakyrelu_vs_relu`). Then claims that add the fewest runs to those: all share the recipe's own runs, so `lookahead` adds one
-variant, `label_smoothing`, `channel_width` and `bottleneck_vs_basic` three, `dropout_sweep` seven, `augmentations` ten.
+variant, `label_smoothing`, `channel_width` and `bottleneck_vs_basic` three, `dropout_sweep` seven, `augmentations` eleven.
 Last those that choose first: `learning_rates` (40 runs before the comparison), `schedulers` (90), `search` (100 trials).
 
-All of them with 20 epochs first, so that a short loan already says something about each claim; with `--set` the harness calls
-that a rehearsal, which it is. The search is left out there: it prunes after 200 epochs.
+All of them with 20 epochs first, to their first look, so that a short loan already says something about each claim; with
+`--set` the harness calls that a rehearsal, which it is. The search is left out there: it prunes after 200 epochs. The later looks
+of that pass come last of all: with all of its looks it has as many runs as the declared experiments.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evidence.settings import EPOCHS, Settings, harness
-from harness.execution.devices import resolve_device
+from harness.execution.schedule import Schedule
 from harness.launch.workload import assign
 from harness.store.lookup import named_experiment
 from harness.store.records import Store
@@ -55,8 +56,8 @@ class Entry:
 class Standing:
     """What remains of an entry. `plan`: its name in the results; `runs`: up to the next look; `later`: at most, after that.
 
-    Of a search, `runs` are trials, then the runs of its confirmation. `seconds`: the mean of its completed runs, None if there
-    are none; `failed`: runs.
+    Of a search, `runs` are trials, then the runs of its confirmation. `failed`: runs; `seconds`: the mean of the completed runs,
+    None if there are none; `later_look`: the first look is over.
     """
 
     entry: Entry
@@ -65,13 +66,23 @@ class Standing:
     later: int
     failed: int
     seconds: float | None
+    later_look: bool = False
+
+
+def by_value(standings: Sequence[Standing]) -> list[Standing]:
+    """In the order in which they are trained: the short pass to its first looks, the declared experiments, the rest."""
+    return sorted(
+        standings, key=lambda each: (each.entry.epochs != EPOCHS) + 2 * (each.entry.epochs == EPOCHS and each.later_look)
+    )
 
 
 def entries(settings: Settings) -> list[Entry]:
-    """In the order in which they are trained as far as the time goes."""
+    """The short pass, then the declared experiments; a rehearsal has one, whose search keeps its 6 epochs."""
     chosen = [name for name in ORDER if not settings.only or name in settings.only]
     if settings.rehearse:
-        return [Entry(name, settings.overrides + (("search.prune_after=1",) if name == SEARCH else ()), 1) for name in chosen]
+        return [
+            Entry(name, settings.overrides[1:], 6) if name == SEARCH else Entry(name, settings.overrides, 1) for name in chosen
+        ]
     short = [Entry(name, (f"training.epochs={EPOCHS}", *settings.overrides), EPOCHS) for name in chosen if name != SEARCH]
     return [*short, *(Entry(name, settings.overrides, 400) for name in chosen)]
 
@@ -93,11 +104,19 @@ def standing(entry: Entry, settings: Settings) -> Standing:
     experiment = named_experiment(entry.experiment, settings.results, profile=profile, settings=entry.overrides)
     store = Store.open(settings.results)
     trials = REHEARSED_TRIALS if entry.search and settings.rehearse else None
-    found = assign(store, experiment, resolve_device("cpu" if settings.device == "cpu" else "cuda"), trials=trials, save=False)
+    found = assign(store, experiment, settings.device, trials=trials, save=False)
     known = found.remaining and found.device_hours is not None
     seconds = found.device_hours * 3600 / found.remaining if known and found.device_hours is not None else None
     runs, later = (found.remaining, found.later) if found.remaining else (found.later, 0)
-    return Standing(entry, found.name, runs, later, found.failed, seconds)
+    return Standing(entry, found.name, runs, later, found.failed, seconds, _is_first_look_over(store, found.name))
+
+
+def _is_first_look_over(store: Store, name: str) -> bool:
+    plan = store.load_plan(name)
+    if plan is None:  # nothing was trained, or what is chosen first
+        return False
+    first = Schedule(plan).first_look()
+    return all(record.finished for record in store.records([run.id for run in first]).values())
 
 
 def measured_epoch_seconds(settings: Settings) -> float | None:

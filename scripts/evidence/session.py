@@ -179,14 +179,14 @@ class Session:
         epoch_s = experiments.measured_epoch_seconds(self.settings) or benchmarks.epoch_seconds(self.records, workers)
         candidates = [
             Candidate(each.plan, each.runs, each.seconds or (None if epoch_s is None else epoch_s * each.entry.epochs))
-            for each in standings
+            for each in experiments.by_value(standings)
             if each.plan not in self.problems
         ]
         return budget.choose(candidates, self.left(), workers)
 
     def _report(self) -> None:
         """The reports and the scoreboard, and whether every file is intact; with what is left of the time."""
-        if self.stop() or not (self.settings.results / "plans").is_dir():
+        if self.stop() or not any((self.settings.results / "plans").glob("*.json")):
             return
         for name, arguments in (("report", ("report",)), ("verify", ("verify", "--json"))):
             left = self.seconds - (time.monotonic() - self.started) - SHORTEST_TRAINING_S

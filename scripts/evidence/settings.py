@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.tasks.cifar_resnet import cifar10
+from harness.tasks.protocol import Accelerator
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 20  # of the first pass through the experiments
@@ -26,7 +27,7 @@ class Settings:
     folder: Path
     pack: Path
     tars: Path
-    device: str
+    device: Accelerator
     rehearse: bool
     images: Path | None
     only: tuple[str, ...]
