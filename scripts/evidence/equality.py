@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +70,8 @@ def _trained(request: Mapping[str, Any], precision: str, way: str) -> tuple[dict
     from harness.tasks.cifar_resnet.task import data_on
 
     training = {"precision": precision, "deterministic": True}
-    config = Config.model_validate({"data": request["data"], "model": request["model"], "training": training})
+    # as JSON, whose lists are the configuration's tuples
+    config = Config.model_validate_json(json.dumps({"data": request["data"], "model": request["model"], "training": training}))
     how = Execution(**WAYS[way])
     try:
         run = Run(config, 0, request["device"], data_on(config.data, request["device"]), how)
