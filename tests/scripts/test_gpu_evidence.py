@@ -169,8 +169,8 @@ def test_a_rehearsal_that_is_killed_again_and_again_ends_complete_and_does_nothi
     command += ["--device", "cpu", "--rehearse", "--only", "paper"]
     events = folder / "evidence" / "events.jsonl"
 
-    def begun(name: str) -> bool:
-        return any(event["event"] == "started" and event["name"].startswith(name) for event in read(events))
+    def starts(name: str) -> int:
+        return sum(event["event"] == "started" and event["name"].startswith(name) for event in read(events))
 
     for name, number in (
         ("resume", signal.SIGKILL),
@@ -178,8 +178,9 @@ def test_a_rehearsal_that_is_killed_again_and_again_ends_complete_and_does_nothi
         ("paper", signal.SIGKILL),
         ("paper", signal.SIGTERM),
     ):
+        before = starts(name)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while not begun(name) and process.poll() is None:
+        while starts(name) == before and process.poll() is None:
             time.sleep(0.05)
         time.sleep(1.0)
         assert process.poll() is None
