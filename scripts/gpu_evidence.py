@@ -20,14 +20,14 @@ cannot be used; 75 something remains, the same command continues.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))  # where the package is not installed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from evidence.checks import run_part
 
         return run_part(*arguments[1:])
+    use_checkout()
     started = time.monotonic()
     parser = argparse.ArgumentParser(
         prog="scripts/gpu_evidence", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,6 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:  # the second one
         return EXIT_INTERRUPTED
+
+
+def use_checkout() -> None:
+    """Have this process and its children import the package from this checkout, where another one or none is installed."""
+    found = find_spec("harness")
+    if found is None or found.origin is None or not Path(found.origin).resolve().is_relative_to(ROOT):
+        sys.path.insert(1, str(ROOT))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 
 def work(given: argparse.Namespace, started: float) -> int:

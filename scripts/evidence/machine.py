@@ -12,6 +12,7 @@ from typing import Any
 
 from evidence.settings import ROOT, Settings, python
 from harness.errors import DeviceError
+from harness.execution.machine.gpus import visible_gpus
 from harness.store.device import device_name
 
 CODE = ("harness", "benchmarks", "scripts/evidence", "tests/tasks")
@@ -44,6 +45,7 @@ def observe(settings: Settings) -> dict[str, Any]:
         **found,
         "device": settings.device,
         "processor": processor,
+        "visible_gpus": len(visible_gpus()),  # to the harness, which reads the driver's files
         "driver": driver() if settings.device == "cuda" else None,
         "code": code_digest(),
         "commit": commit(),

@@ -79,7 +79,7 @@ def _write_tar(folder: Path, path: Path, names: Sequence[str], largest: int) -> 
 
 def _important(folder: Path) -> Iterator[str]:
     """The small files, by their names below `folder`: records, reports and plans, then finished runs."""
-    yield from _files(folder, folder / "evidence", without=("resume", "lock", "running.json"))
+    yield from _files(folder, folder / "evidence", without=("resume", "lock"))
     results = folder / "results"
     for name in WHOLE:
         yield from _files(folder, results / name)

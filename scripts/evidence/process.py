@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-GRACE_S = 45.0  # for writing checkpoints after SIGTERM; then everything that it has started is killed
+GRACE_S = 45.0  # for writing checkpoints after SIGTERM; then everything that was started is killed
 POLL_S = 0.5
 SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
+MARK = "GPU_EVIDENCE_FOLDER"  # a variable by which processes are found whose parents have died
 
 
 @dataclass(frozen=True)
 class Ended:
-    """`code`: the exit code, negative for a signal. `stopped`: on request of this process, by time or by `watch`."""
+    """`code`: the exit code, negative for a signal. `stopped`: by this process, after its time or when it was stopped itself."""
 
     code: int
     seconds: float
@@ -29,15 +29,15 @@ class Ended:
 
 
 class Runner:
-    """Runs one command at a time. `file` names the running one, for the next start after this process was killed."""
+    """Runs one command at a time in `folder`, which marks its processes and their descendants."""
 
-    def __init__(self, file: Path, environment: Mapping[str, str], folder: Path) -> None:
-        self.file, self.environment, self.folder = file, dict(environment), folder
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder, self.environment = folder, {**environment, MARK: str(folder)}
 
     def run(self, command: Sequence[str], log: Path, seconds: float, stop: Callable[[], bool]) -> Ended:
         """Run the command for at most `seconds`. `stop`, called twice a second, says whether to end it before.
 
-        Output is appended to `log`. The command is ended by SIGTERM, after a grace by SIGKILL, with all its descendants.
+        Output is appended to `log`. The command is ended by SIGTERM; after a grace, what is left of it is killed.
         """
         started = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -53,32 +53,44 @@ class Runner:
                 start_new_session=True,  # Ctrl-C is for this process
                 preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has no threads
             )
-        self.file.write_text(json.dumps({"pid": process.pid, "started": start_of(process.pid)}))
         stopped = False
         try:
-            while process.poll() is None:
-                if time.monotonic() - started >= seconds or stop():
-                    stopped = True
-                    end(process.pid, lambda: process.poll() is not None)
-                    break
-                time.sleep(POLL_S)
+            while process.poll() is None and not stopped:
+                stopped = time.monotonic() - started >= seconds or stop()
+                if not stopped:
+                    time.sleep(POLL_S)
+            if stopped:
+                process.terminate()
+                _wait(lambda: process.poll() is not None)
+                self.end_all()
         finally:
             if process.poll() is None:
-                kill_tree(process.pid)
+                send(signal.SIGKILL, self.processes())
             process.wait()
-            self.file.unlink(missing_ok=True)
         return Ended(process.returncode, time.monotonic() - started, stopped)
 
-    def await_earlier(self) -> None:
-        """Wait for a command that outlived its parent, which was killed: it still holds the GPU, or writes its checkpoints."""
-        try:
-            known = json.loads(self.file.read_text())
-        except (FileNotFoundError, ValueError):
-            return
-        pid = known["pid"]
-        if known["started"] is not None and start_of(pid) == known["started"]:
-            end(pid, lambda: start_of(pid) != known["started"])
-        self.file.unlink(missing_ok=True)
+    def end_all(self) -> None:
+        """End what outlived its command, or an earlier program that was killed: it may hold the GPU, or write checkpoints."""
+        send(signal.SIGTERM, self.processes())
+        _wait(lambda: not self.processes())
+        send(signal.SIGKILL, self.processes())
+
+    def processes(self) -> list[int]:
+        """The living processes that were started in this folder, whoever their parent is now."""
+        wanted = f"{MARK}={self.folder}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it has ended, or it is another user's
+                if wanted in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found
+
+
+def _wait(over: Callable[[], bool]) -> None:
+    """Until it is over, or for the grace."""
+    until = time.monotonic() + GRACE_S
+    while not over() and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def end_with_parent() -> None:
@@ -86,48 +98,23 @@ def end_with_parent() -> None:
     LIBC.prctl(SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def end(pid: int, gone: Callable[[], bool]) -> None:
-    """SIGTERM, and after the grace SIGKILL to the process and its descendants. Returns once it has ended."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + GRACE_S
-    while not gone():
-        if time.monotonic() > until:
-            kill_tree(pid)
-            until = time.monotonic() + GRACE_S
-        time.sleep(0.05)
+def send(number: signal.Signals, pids: Iterable[int]) -> None:
+    """The signal to each process that still exists."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def kill_tree(pid: int) -> None:
-    """SIGKILL to the process and its descendants, which may have sessions of their own, and may be stopped."""
-    for each in (pid, *descendants(pid)):
-        with suppress(ProcessLookupError):
-            os.kill(each, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """The children of a process, their children, and so on (Linux)."""
+    """SIGKILL to the process and its descendants, which may have sessions of their own."""
     children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (fields := _stat(int(folder.name))):
-            children.setdefault(int(fields[1]), []).append(int(folder.name))
-    found: list[int] = []
-    left = [pid]
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])  # after the command: state, parent
+            children.setdefault(parent, []).append(int(path.parent.name))
+    tree, left = [pid], [pid]
     while left:
         below = children.get(left.pop(), [])
-        found += below
+        tree += below
         left += below
-    return found
-
-
-def start_of(pid: int) -> str | None:
-    """When the process started, in ticks since boot, which tells it from a later one with its number; None: it has ended."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else None
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the command: state, parent, ...; empty: there is no such process."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return []
+    send(signal.SIGKILL, tree)

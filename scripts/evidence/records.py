@@ -100,6 +100,17 @@ class Records:
         ]
         return max((event["allowed_s"] for event in same if event["model"] == self.here["model"]), default=0.0)
 
+    def seconds_used(self) -> float:
+        """Of all starts so far, each from its beginning to its last event, after which it may have been killed."""
+        total, began, last = 0.0, None, None
+        for event in self.events():
+            at = datetime.fromisoformat(event["at"])
+            if event["event"] == "session started":
+                total += (last - began).total_seconds() if began and last else 0.0
+                began = at
+            last = at
+        return total + ((last - began).total_seconds() if began and last else 0.0)
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:

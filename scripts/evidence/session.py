@@ -29,10 +29,9 @@ class Session:
     def __init__(self, settings: Settings, seconds: float, stop: Stop, records: Records, say: Callable[[str], None]) -> None:
         self.settings, self.stop, self.records, self.say = settings, stop, records, say
         self.started, self.seconds = time.monotonic(), seconds
-        self.runner = Runner(settings.evidence / "running.json", settings.environment, settings.folder)
-        before = sum(event["seconds"] for event in records.events() if event["event"] == "session ended")
-        self.progress = Progress(records.here, seconds=before)
-        self.before_s = before
+        self.runner = Runner(settings.folder, settings.environment)
+        self.before_s = records.seconds_used()
+        self.progress = Progress(records.here, seconds=self.before_s)
         self.packed_at = self.looked_at = time.monotonic()
         self.runs_seen = 0  # that remained to the look of the running experiment
         self.problems: dict[str, str] = {}
@@ -40,7 +39,7 @@ class Session:
     def run(self) -> int:
         """Do everything. Returns the exit code: 1 after a failure, 75 if something remains, else 0."""
         self.records.event("session", "session started", allowed_s=self.seconds)
-        self.runner.await_earlier()
+        self.runner.end_all()
         try:
             if self._check():
                 self._measure()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import InputError
@@ -72,12 +71,8 @@ class Settings:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables of every command: one cache for all, and the package from this checkout where it is not installed."""
-        found = {**os.environ, "HARNESS_CACHE": str(self.results / "cache")}
-        spec = find_spec("harness")
-        if spec is not None and spec.origin is not None and Path(spec.origin).is_relative_to(ROOT) and not _is_installed():
-            found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        return found
+        """Variables of every command: one cache for all."""
+        return {**os.environ, "HARNESS_CACHE": str(self.results / "cache")}
 
     def check(self) -> None:
         """Raises InputError for options that do not fit together or this machine's files."""
@@ -99,16 +94,6 @@ class Settings:
         for name in (cifar10.FOLDER, cifar10.ARCHIVE):
             if (source / name).exists() and not os.path.lexists(target / name):
                 (target / name).symlink_to(source / name)
-
-
-def _is_installed() -> bool:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        version("ablation-harness")
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def python(*arguments: str) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -156,6 +157,40 @@ def test_a_step_that_runs_out_of_time_waits_for_a_longer_start(session: Any, tmp
     assert session("", seconds=1.0)[0] == 75
     assert log.read_text() == begun
     assert session("", seconds=60.0)[0] == 0
+
+
+# Processes
+
+
+OUTLIVING = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_command_has_started_ends_with_it_when_its_time_is_over(tmp_path: Path) -> None:
+    from evidence.process import Runner
+
+    runner = Runner(tmp_path, os.environ)
+    log = tmp_path / "log"
+    ended = runner.run([sys.executable, "-c", OUTLIVING], log, 60.0, lambda: log.exists() and "\nbegun" in log.read_text())
+    assert (ended.stopped, ended.code) == (True, -signal.SIGTERM)
+    assert runner.processes() == []
+
+
+def test_what_outlived_a_program_that_was_killed_is_ended_at_the_next_start(tmp_path: Path) -> None:
+    from evidence.process import MARK, Runner
+
+    runner, other = Runner(tmp_path, {}), Runner(tmp_path / "other", {})
+    process = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(tmp_path)})
+    while runner.processes() != [process.pid]:
+        time.sleep(0.01)
+    other.end_all()
+    assert process.poll() is None
+    runner.end_all()
+    assert process.wait() == -signal.SIGTERM
 
 
 # A whole rehearsal
