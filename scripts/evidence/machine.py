@@ -54,8 +54,9 @@ def observe(settings: Settings) -> dict[str, Any]:
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What no longer holds, in words; empty: checks and benchmarks of `earlier` hold for `now`."""
-    return [f"{name}: {earlier.get(name)} then, {now.get(name)} now" for name in SAME if earlier.get(name) != now.get(name)]
+    """What has changed, in words; empty: checks and benchmarks of `earlier` hold for `now`."""
+    changed = [name for name in SAME if earlier.get(name) != now.get(name)]
+    return [f"{name} ({str(earlier.get(name))[:40]}, now {str(now.get(name))[:40]})" for name in changed]
 
 
 def code_digest(root: Path = ROOT) -> str:

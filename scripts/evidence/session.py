@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from evidence import benchmarks, budget, checks, experiments, summary
+from evidence import benchmarks, budget, checks, experiments, machine, summary
 from evidence.budget import Candidate, Step
 from evidence.experiments import Entry, Standing
 from evidence.pack import pack
@@ -62,7 +63,7 @@ class Session:
         """The checks that have not been done on this device with this code. Returns whether training is possible."""
         goes_on = True
         for check in checks.checks(self.settings):
-            found = self.records.read("checks", check.step.name)
+            found = self._known("checks", check.step.name)
             if found is None and check.impossible is not None:
                 found = self.records.write("checks", check.step.name, "not possible", reason=check.impossible)
                 self.say(summary.line(found))
@@ -84,7 +85,7 @@ class Session:
         """The benchmarks that have not been done on this device with this code."""
         for benchmark in benchmarks.benchmarks(self.settings):
             name = benchmark.step.name
-            if self.records.read(benchmarks.KIND, name) is not None:
+            if self._known(benchmarks.KIND, name) is not None:
                 continue
             if benchmark.impossible is not None:
                 self.say(summary.line(self.records.write(benchmarks.KIND, name, "not possible", reason=benchmark.impossible)))
@@ -100,6 +101,14 @@ class Session:
                 reason = f"the command ended with code {ended.code}; its log says why"
                 record = self.records.write(benchmarks.KIND, name, "failed", reason=reason, seconds=ended.seconds)
             self.say(summary.line(record))
+
+    def _known(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The record of a step; None, and a word why, if there is one that does not hold here."""
+        found = self.records.any(kind, name)
+        if found is None or not (changed := machine.differences(found["machine"], self.records.here)):
+            return found
+        self.say(f"{name} is repeated, as it was done with another {', '.join(changed)}")
+        return None
 
     def _do(self, kind: str, step: Step, command: Sequence[str]) -> Ended | None:
         """Run a check or a benchmark to its end; None: it was not started, or the time was over before."""

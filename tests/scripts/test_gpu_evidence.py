@@ -97,7 +97,9 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
 
     from harness.common.stopping import Stop
 
-    def run(code: str, seconds: float = 60.0, goes_on: bool = True) -> tuple[int, dict[str, Any]]:
+    said: list[str] = []
+
+    def run(code: str, seconds: float = 60.0, goes_on: bool = True, model: str = "m") -> tuple[int, dict[str, Any]]:
         def read(ended: Any, _: Path) -> Outcome:
             return Outcome("failed", {"code": ended.code}, "it is broken", goes_on) if ended.code else Outcome("passed", {})
 
@@ -108,7 +110,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
         settings = Settings(tmp_path / "folder", tmp_path / "pack", tmp_path / "pack", "cpu", True, None, ())
         about = {
             "device": "cpu",
-            "model": "m",
+            "model": model,
             "torch": "2",
             "cuda": None,
             "driver": None,
@@ -117,10 +119,18 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
             "rehearsal": True,
         }
         records = Records(settings.evidence, about)
-        exit_code = Session(settings, seconds, Stop(), records, lambda _: None).run()
+        exit_code = Session(settings, seconds, Stop(), records, said.append).run()
         return exit_code, json.loads((tmp_path / "pack" / "evidence.json").read_text())
 
+    run.said = said  # type: ignore[attr-defined]
     return run
+
+
+def test_a_check_is_repeated_on_another_model_of_gpu_and_that_is_said(session: Any, tmp_path: Path) -> None:
+    for model in ("H200", "H200", "A100"):
+        assert session("print('why')", model=model)[0] == 0
+    assert (tmp_path / "pack/evidence/checks/broken.log").read_text().count("\nwhy\n") == 2
+    assert "broken is repeated, as it was done with another model (H200, now A100)" in session.said
 
 
 def test_a_failed_check_is_packed_ends_with_code_1_and_is_not_repeated(session: Any, tmp_path: Path) -> None:
