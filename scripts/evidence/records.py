@@ -100,6 +100,11 @@ class Records:
         ]
         return max((event["allowed_s"] for event in same if event["model"] == self.here["model"]), default=0.0)
 
+    def exit_code(self, name: str) -> int | None:
+        """Of the last command that trained the plan to its end; None: there was none."""
+        codes = [event["exit_code"] for event in self.events() if event["name"] == name and event["event"] == "ended"]
+        return codes[-1] if codes else None
+
     def seconds_used(self) -> float:
         """Of all starts so far, each from its beginning to its last event, after which it may have been killed."""
         total, began, last = 0.0, None, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evidence import benchmarks, budget, checks, experiments, machine, summary
@@ -174,7 +175,9 @@ class Session:
 
     def _standing(self, entry: Entry) -> Standing | None:
         try:
-            return experiments.standing(entry, self.settings)
+            found = experiments.standing(entry, self.settings)
+            over = entry.search and self.records.exit_code(found.plan) in (EXIT_OK, EXIT_RUNS_FAILED)
+            return replace(found, runs=0, later=0) if over else found  # a search may end without the runs that may follow it
         except HarnessError as error:
             name = f"{entry.experiment}, {entry.epochs} epochs"
             if name not in self.problems:
