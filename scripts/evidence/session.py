@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from evidence import benchmarks, budget, checks, experiments, machine, summary
 from evidence.budget import Candidate, Step
@@ -64,7 +63,7 @@ class Session:
         """The checks that have not been done on this device with this code. Returns whether training is possible."""
         goes_on = True
         for check in checks.checks(self.settings):
-            found = self._known("checks", check.step.name)
+            found = self.records.read("checks", check.step.name)
             if found is None and check.impossible is not None:
                 found = self.records.write("checks", check.step.name, "not possible", reason=check.impossible)
                 self.say(summary.line(found))
@@ -86,7 +85,7 @@ class Session:
         """The benchmarks that have not been done on this device with this code."""
         for benchmark in benchmarks.benchmarks(self.settings):
             name = benchmark.step.name
-            if self._known(benchmarks.KIND, name) is not None:
+            if self.records.read(benchmarks.KIND, name) is not None:
                 continue
             if benchmark.impossible is not None:
                 self.say(summary.line(self.records.write(benchmarks.KIND, name, "not possible", reason=benchmark.impossible)))
@@ -103,19 +102,14 @@ class Session:
                 record = self.records.write(benchmarks.KIND, name, "failed", reason=reason, seconds=ended.seconds)
             self.say(summary.line(record))
 
-    def _known(self, kind: str, name: str) -> dict[str, Any] | None:
-        """The record of a step; None, and a word why, if there is one that does not hold here."""
-        found = self.records.any(kind, name)
-        if found is None or not (changed := machine.differences(found["machine"], self.records.here)):
-            return found
-        self.say(f"{name} is repeated, as it was done with another {', '.join(changed)}")
-        return None
-
     def _do(self, kind: str, step: Step, command: Sequence[str]) -> Ended | None:
         """Run a check or a benchmark to its end; None: it was not started, or the time was over before."""
         left, tried_s = self.left(), self.records.tried_s(step.name)
         if self.stop() or not budget.startable(step, left, tried_s):
             return None
+        if (earlier := self.records.any(kind, step.name)) is not None:
+            changed = machine.differences(earlier["machine"], self.records.here)
+            self.say(f"{step.name} is repeated, as it was done with another {', '.join(changed)}")
         self.say(f"{step.name} ...")
         self.records.event(step.name, "started")
         ended = self.runner.run(command, self.records.path(kind, step.name).with_suffix(".log"), left, self._during)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -80,6 +81,20 @@ def test_cifar10_is_shown_to_every_command_from_a_folder_that_cannot_be_written(
         assert (settings.overrides, settings.benchmark_images) == ((), "cifar10")
     other = Settings(folder, folder, folder, "cuda", False, tmp_path, ())
     assert other.overrides == ("data.dataset=image_folder", f"data.root={tmp_path}")
+
+
+def test_the_ways_to_execute_a_step_that_are_measured_on_a_gpu_are_known_to_the_benchmark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from evidence.benchmarks import WAYS, benchmarks
+    from evidence.settings import Settings
+
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    versions = importlib.import_module("versions").VERSIONS
+    assert all("cuda" in versions[way].devices for way in WAYS)
+    here = Path("/")
+    commands = [each.command for each in benchmarks(Settings(here, here, here, "cuda", False, None, ()))]
+    assert all(command[2:8] == ["--network", "paper", "--device", "cuda", "--images", "cifar10"] for command in commands)
 
 
 # A failed check
