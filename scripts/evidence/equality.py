@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 STEPS = 30
@@ -16,13 +16,13 @@ WAYS: Mapping[str, Mapping[str, bool]] = {
 }
 
 
-def compare(request: Mapping[str, Any]) -> dict[str, Any]:
+def compare(request: Mapping[str, Any], keep: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
     """Train STEPS steps in each way, deterministically, from the same weights.
 
     `request`: `data` and `model` of a configuration, `device`, `precisions`. Returns by precision and way: `error` (null: none),
     `used` (the execution asked for, without a fallback), `mean_loss`, `prepare_seconds`, `step_seconds`; of all ways but eager
     also `same_bits` and `largest_difference` of the weights, and `relative_loss_difference`. A recorded step has the bits of an
-    eager one; a compiled one may differ by rounding.
+    eager one; a compiled one may differ by rounding. `keep` gets what is known after each way, as a compiler may end the process.
     """
     found: dict[str, Any] = {}
     for precision in request["precisions"]:
@@ -35,6 +35,7 @@ def compare(request: Mapping[str, Any]) -> dict[str, Any]:
             if way == "eager" and weights is not None:
                 eager = {"weights": weights, "mean_loss": figures["mean_loss"]}
             found[precision][way] = figures
+            keep(found)
     return found
 
 
@@ -58,7 +59,7 @@ def problems(found: Mapping[str, Any]) -> list[str]:
 
 def is_training_possible(found: Mapping[str, Any]) -> bool:
     """Whether one precision trains at least eagerly."""
-    return any(ways["eager"]["error"] is None for ways in found.values())
+    return any("eager" in ways and ways["eager"]["error"] is None for ways in found.values())
 
 
 def _trained(request: Mapping[str, Any], precision: str, way: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -71,9 +71,13 @@ class Standing:
 
 def by_value(standings: Sequence[Standing]) -> list[Standing]:
     """In the order in which they are trained: the short pass to its first looks, the declared experiments, the rest."""
-    return sorted(
-        standings, key=lambda each: (each.entry.epochs != EPOCHS) + 2 * (each.entry.epochs == EPOCHS and each.later_look)
-    )
+
+    def place(standing: Standing) -> int:
+        if standing.entry.epochs != EPOCHS:
+            return 1
+        return 2 if standing.later_look else 0
+
+    return sorted(standings, key=place)
 
 
 def entries(settings: Settings) -> list[Entry]:

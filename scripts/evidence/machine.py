@@ -56,7 +56,7 @@ def observe(settings: Settings) -> dict[str, Any]:
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What has changed, in words; empty: checks and benchmarks of `earlier` hold for `now`."""
     changed = [name for name in SAME if earlier.get(name) != now.get(name)]
-    return [f"{name} ({str(earlier.get(name))[:40]}, now {str(now.get(name))[:40]})" for name in changed]
+    return [f"{name} ({_short(earlier.get(name))}, now {_short(now.get(name))})" for name in changed]
 
 
 def code_digest(root: Path = ROOT) -> str:
@@ -89,6 +89,12 @@ def _answer(command: list[str]) -> str | None:
         return None
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     return ended.stdout.strip() or None if ended.returncode == 0 else None
+
+
+def _short(value: object) -> str:
+    """As it is, but of a digest only the beginning."""
+    text = str(value)
+    return text[:12] if len(text) == 64 else text
 
 
 def _last_line(text: str) -> str:

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evidence.settings import DOCUMENT
+
 LARGEST_TAR = 15 << 20  # bytes: machines that return files return at most 16 MiB of each
 MOST_TARS = 8  # and at most eight
 ROOM = 64 << 10  # left in a tar for its end and for what the compression still holds
@@ -22,24 +24,24 @@ RUN_FILES = ("spec.json", "provenance.json", "result.json", "metrics.jsonl", "lo
 PREDICTIONS = "predictions.npz"
 WHOLE = ("plans", "studies", "ledger", "environments", "reports")  # folders of the results folder
 SKIPPED = {".png", ".pt", ".tmp"}
+SUMMARY = "summary.txt"
 TAR = "evidence-{}.tar.gz"
 
 
-def pack(folder: Path, target: Path, tars: Path, document: Mapping[str, Any], summary: str) -> dict[str, Any]:
-    """Bring `target` and the tar files in `tars` up to date. Returns what was left out of the tar files.
+def pack(folder: Path, target: Path, tars: Path, document: Mapping[str, Any], summary: str) -> list[str]:
+    """Bring `target` and the tar files in `tars` up to date. Returns what did not fit into the tar files.
 
     `document` and `summary` become evidence.json and summary.txt. Files that have not changed are not copied again. A file
     appears complete or not at all, so a pack that is interrupted leaves a usable one.
     """
     target.mkdir(parents=True, exist_ok=True)
+    _write(target / DOCUMENT, (json.dumps(document, indent=2) + "\n").encode())
+    _write(target / SUMMARY, summary.encode())
     names = [*_important(folder), *_predictions(folder)]
     for name in names:
         _copy(folder / name, target / name)
-    _remove_others(target, {*names, "evidence.json", "summary.txt"})
-    _write(target / "evidence.json", (json.dumps(document, indent=2) + "\n").encode())
-    _write(target / "summary.txt", summary.encode())
-    left_out = write_tars(target, tars, ["summary.txt", "evidence.json", *names])
-    return {"files": len(names) + 2, "left_out_of_tars": left_out}
+    _remove_others(target, set(names))
+    return write_tars(target, tars, [SUMMARY, DOCUMENT, *names])
 
 
 def write_tars(folder: Path, tars: Path, names: Sequence[str], largest: int = LARGEST_TAR, most: int = MOST_TARS) -> list[str]:

@@ -22,7 +22,7 @@ EPOCHS = 2
 NAME = "resume"
 
 
-def compare(request: Mapping[str, Any]) -> dict[str, Any]:
+def compare(request: Mapping[str, Any], _: object = None) -> dict[str, Any]:
     """Train a run, kill all processes of `harness run` inside both epochs, resume it, and have `verify --retrain` repeat it.
 
     `request`: `data`, `model` and `training` of a configuration, `device`, `folder` (emptied first), `checkpoint_every`.

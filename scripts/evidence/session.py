@@ -16,7 +16,7 @@ from evidence.records import Records
 from evidence.settings import Settings, harness
 from evidence.summary import Progress
 from harness.common.stopping import Stop
-from harness.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, HarnessError
+from harness.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUNS_FAILED, HarnessError
 
 PACK_EVERY_S = 180.0
 LOOK_EVERY_S = 10.0  # whether a running experiment has begun another look
@@ -226,9 +226,9 @@ class Session:
         progress.standings, progress.problems = self._standings(), self.problems
         progress.workers = benchmarks.workers(settings, self.records)
         extra = {"resumable": "copy evidence/ and results/ to the folder of --results"}
-        kept = pack(settings.folder, settings.pack, settings.tars, summary.document(progress, extra), summary.text(progress))
-        if kept["left_out_of_tars"]:
-            self.say(f"not in the tar files: {len(kept['left_out_of_tars'])} files, first {kept['left_out_of_tars'][0]}")
+        left_out = pack(settings.folder, settings.pack, settings.tars, summary.document(progress, extra), summary.text(progress))
+        if left_out:
+            self.say(f"not in the tar files: {len(left_out)} files, the first one {left_out[0]}")
         self.packed_at = time.monotonic()
 
     def _why_undone(self, step: Step) -> str:
@@ -243,5 +243,5 @@ def _found(text: str) -> str:
     try:
         problems = json.loads(text[text.index("{") :])["problems"]
     except ValueError:
-        return f"ended with {EXIT_BAD_INPUT}; evidence/verify.log says why"
+        problems = []
     return "; ".join(f"{each['path']}: {each['what']}" for each in problems) or "evidence/verify.log says why"

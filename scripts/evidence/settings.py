@@ -12,6 +12,7 @@ from harness.tasks.cifar_resnet import cifar10
 from harness.tasks.protocol import Accelerator
 
 ROOT = Path(__file__).parents[2]
+DOCUMENT = "evidence.json"  # by which a pack is recognized: what does not belong to it is removed there
 EPOCHS = 20  # of the first pass through the experiments
 REHEARSAL = ("training.epochs=1", "data.train_limit=256")  # two steps of the small network
 
@@ -78,6 +79,13 @@ class Settings:
         """Raises InputError for options that do not fit together or this machine's files."""
         if self.device == "cpu" and not self.rehearse:
             raise InputError("--device cpu: the experiments would take weeks; add --rehearse, or use --device cuda")
+        folder, pack = self.folder.resolve(), self.pack.resolve()
+        if folder.is_relative_to(pack) or pack.is_relative_to(folder):
+            raise InputError(
+                f"--pack {self.pack}: neither may be inside of the other: --results {self.folder}; use another folder"
+            )
+        if self.pack.exists() and any(self.pack.iterdir()) and not (self.pack / DOCUMENT).exists():
+            raise InputError(f"--pack {self.pack}: is not empty; use a new folder, or that of an earlier start")
         if self.images is not None and not self.images.exists():
             raise InputError(
                 f"invalid value for --images: {str(self.images)!r} does not exist; expected a folder with {cifar10.ARCHIVE}, "

@@ -114,8 +114,12 @@ def _figures(record: Mapping[str, Any]) -> str:
             places = [f"epoch {epoch + 1}, step {step}" for epoch, step in figures.get("killed_at", ())]
             said = [f"killed in {' and '.join(places)}, {'the same' if figures['same'] else 'other'} bits"] if figures else []
         case _ if "figures" in figures:
-            ratio = figures["figures"]["ratio"]
-            said = [f"{ratio['median']:.2f} times as fast ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"]
+            measured = figures["figures"]
+            ratio = "{median:.2f} ({lowest:.2f} to {highest:.2f}) times as fast as".format(**measured["ratio"])
+            if "processes" in measured:
+                said = [f"{measured['samples_per_second_of_all']:,.0f} samples/s, {ratio} one process"]
+            else:
+                said = [f"{measured['harness_samples_per_second']:,.0f} samples/s, {ratio} the plain loop"]
     return f"; {', '.join(said)}" if said else ""
 
 

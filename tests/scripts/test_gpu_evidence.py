@@ -43,6 +43,9 @@ def test_options_that_cannot_work_end_with_one_error_and_leave_nothing(tmp_path:
     said = {
         ("--time", "10 x", "--device", "cpu", "--rehearse"): "invalid duration '10 x'",
         ("--time", "10m", "--device", "cpu"): "--device cpu: the experiments would take weeks; add --rehearse",
+        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(folder / "pack")): "neither may be inside of the other",
+        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(tmp_path)): "neither may be inside of the other",
+        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(ROOT)): "is not empty; use a new folder",
         ("--time", "10m", "--only", "papr"): "invalid value for --only: 'papr'; choose from: paper,",
         ("--time", "10m", "--images", str(tmp_path / "none")): "invalid value for --images:",
     }
