@@ -82,7 +82,7 @@ class Settings:
         folder, pack = self.folder.resolve(), self.pack.resolve()
         if folder.is_relative_to(pack) or pack.is_relative_to(folder):
             raise InputError(
-                f"--pack {self.pack}: neither may be inside of the other: --results {self.folder}; use another folder"
+                f"--pack {self.pack}: may neither be inside of --results {self.folder} nor contain it; use another folder"
             )
         if self.pack.exists() and any(self.pack.iterdir()) and not (self.pack / DOCUMENT).exists():
             raise InputError(f"--pack {self.pack}: is not empty; use a new folder, or that of an earlier start")

@@ -18,6 +18,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "gpu_evidence"
+MACHINE = {
+    "device": "cpu",
+    "model": "m",
+    "torch": "2",
+    "cuda": None,
+    "driver": None,
+    "commit": None,
+    "code": "c",
+    "rehearsal": True,
+}
 DONE = {"steps": "not possible", "tests": "not possible", "resume": "passed", "plain_loop": "measured", "together_2": "measured"}
 
 
@@ -43,8 +53,8 @@ def test_options_that_cannot_work_end_with_one_error_and_leave_nothing(tmp_path:
     said = {
         ("--time", "10 x", "--device", "cpu", "--rehearse"): "invalid duration '10 x'",
         ("--time", "10m", "--device", "cpu"): "--device cpu: the experiments would take weeks; add --rehearse",
-        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(folder / "pack")): "neither may be inside of the other",
-        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(tmp_path)): "neither may be inside of the other",
+        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(folder / "pack")): "may neither be inside of --results",
+        ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(tmp_path)): "may neither be inside of --results",
         ("--time", "10m", "--device", "cpu", "--rehearse", "--pack", str(ROOT)): "is not empty; use a new folder",
         ("--time", "10m", "--only", "papr"): "invalid value for --only: 'papr'; choose from: paper,",
         ("--time", "10m", "--images", str(tmp_path / "none")): "invalid value for --images:",
@@ -126,16 +136,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
         monkeypatch.setattr(benchmarks, "benchmarks", lambda _: [])
         monkeypatch.setattr(experiments, "entries", lambda _: [])
         settings = Settings(tmp_path / "folder", tmp_path / "pack", tmp_path / "pack", "cpu", True, None, ())
-        about = {
-            "device": "cpu",
-            "model": model,
-            "torch": "2",
-            "cuda": None,
-            "driver": None,
-            "commit": None,
-            "code": "c",
-            "rehearsal": True,
-        }
+        about = {**MACHINE, "model": model}
         records = Records(settings.evidence, about)
         exit_code = Session(settings, seconds, Stop(), records, said.append).run()
         return exit_code, json.loads((tmp_path / "pack" / "evidence.json").read_text())
@@ -185,6 +186,43 @@ def test_a_step_that_runs_out_of_time_waits_for_a_longer_start(session: Any, tmp
     assert session("", seconds=1.0)[0] == 75
     assert log.read_text() == begun
     assert session("", seconds=60.0)[0] == 0
+
+
+# The order of experiments
+
+
+def test_an_experiment_that_reaches_a_look_makes_way_for_what_is_worth_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evidence import experiments
+    from evidence import session as sessions
+    from evidence.experiments import Entry, Standing
+    from evidence.records import Records
+    from evidence.settings import Settings
+
+    from harness.common.stopping import Stop
+
+    first, second = Entry("leakyrelu_vs_relu", (), 20), Entry("lookahead", (), 20)
+    remaining = {first: (3, False), second: (3, False)}
+
+    def standing(entry: Entry, _: Settings) -> Standing:
+        runs, later_look = remaining[entry]
+        return Standing(entry, entry.experiment, runs, 40, 0, 1.0, later_look)
+
+    monkeypatch.setattr(experiments, "standing", standing)
+    monkeypatch.setattr(experiments, "entries", lambda _: [first, second])
+    monkeypatch.setattr(sessions, "LOOK_EVERY_S", 0.0)
+    settings = Settings(tmp_path / "folder", tmp_path / "pack", tmp_path / "pack", "cuda", False, None, ())
+    session = sessions.Session(settings, 3600.0, Stop(), Records(settings.evidence, MACHINE), lambda _: None)
+    session.runs_seen, before = 3, standing(first, settings)
+    moves = []
+    for runs, later_look in ((3, False), (1, False), (4, True), (3, True)):
+        remaining[first] = runs, later_look
+        moves.append(session._moves_on(before))
+    assert moves == [False, False, True, False]
+    remaining[second] = 0, True
+    session.runs_seen = 0
+    assert not session._moves_on(before)  # there is nothing else
 
 
 # Processes
