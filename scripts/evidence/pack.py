@@ -23,6 +23,7 @@ ROOM = 64 << 10  # left in a tar for its end and for what the compression still 
 RUN_FILES = ("spec.json", "provenance.json", "result.json", "metrics.jsonl", "log.txt")
 PREDICTIONS = "predictions.npz"
 WHOLE = ("plans", "studies", "ledger", "environments", "reports")  # folders of the results folder
+MARKER = ".harness-folder.json"  # by which workers recognize their results folder
 SKIPPED = {".png", ".pt", ".tmp"}
 SUMMARY = "summary.txt"
 TAR = "evidence-{}.tar.gz"
@@ -40,6 +41,7 @@ def pack(folder: Path, target: Path, tars: Path, document: Mapping[str, Any], su
     names = [*_important(folder), *_predictions(folder)]
     for name in names:
         _copy(folder / name, target / name)
+    names = [name for name in names if (target / name).is_file()]  # some may have been replaced by other names meanwhile
     _remove_others(target, set(names))
     return write_tars(target, tars, [SUMMARY, DOCUMENT, *names])
 
@@ -85,9 +87,8 @@ def _important(folder: Path) -> Iterator[str]:
     results = folder / "results"
     for name in WHOLE:
         yield from _files(folder, results / name)
-    for name in (".harness-folder.json",):
-        if (results / name).is_file():
-            yield f"results/{name}"
+    if (results / MARKER).is_file():
+        yield f"results/{MARKER}"
     for run in _finished(results):
         yield from (f"results/runs/{run}/{name}" for name in RUN_FILES if (results / "runs" / run / name).is_file())
 

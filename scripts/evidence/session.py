@@ -72,13 +72,17 @@ class Session:
                 ended = self._do("checks", check.step, check.command)
                 if ended is not None:
                     outcome = check.read(ended, check.output)
-                    figures = {**outcome.figures} if outcome.goes_on else {**outcome.figures, "training": "impossible"}
                     found = self.records.write(
-                        "checks", check.step.name, outcome.state, figures=figures, reason=outcome.reason, seconds=ended.seconds
+                        "checks",
+                        check.step.name,
+                        outcome.state,
+                        figures=outcome.figures,
+                        reason=outcome.reason,
+                        seconds=ended.seconds,
                     )
                     self.say(summary.line(found))
             if found is not None:
-                goes_on = goes_on and found["figures"].get("training") != "impossible"
+                goes_on = goes_on and checks.is_training_possible(found)
         return goes_on
 
     def _measure(self) -> None:
@@ -223,10 +227,17 @@ class Session:
                     progress.undone.append((step, self._why_undone(step)))
                 else:
                     progress.records.append(record)
+        self.problems.pop("the pack", None)  # of an earlier try
         progress.standings, progress.problems = self._standings(), self.problems
         progress.workers = benchmarks.workers(settings, self.records)
         extra = {"resumable": "copy evidence/ and results/ to the folder of --results"}
-        left_out = pack(settings.folder, settings.pack, settings.tars, summary.document(progress, extra), summary.text(progress))
+        document, text = summary.document(progress, extra), summary.text(progress)
+        left_out: list[str] = []
+        try:
+            left_out = pack(settings.folder, settings.pack, settings.tars, document, text)
+        except OSError as error:  # such as a full disk: no reason to end what trains
+            self.problems["the pack"] = str(error)
+            self.say(f"FAILED        the pack: {error}")
         if left_out:
             self.say(f"not in the tar files: {len(left_out)} files, the first one {left_out[0]}")
         self.packed_at = time.monotonic()

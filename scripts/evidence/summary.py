@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evidence.budget import Step
+from evidence.checks import is_training_possible
 from evidence.experiments import Standing
 from harness.common.durations import spelled
 
@@ -78,6 +79,8 @@ def text(progress: Progress) -> str:
     lines += [f"not done      {step.name}: {reason}" for step, reason in progress.undone]
     lines.append("")
     lines += [_experiment(each, progress.problems.get(each.plan)) for each in progress.standings]
+    if not all(map(is_training_possible, progress.records)):
+        lines.append("nothing was trained: training is impossible here")
     lines += ["", *(f"FAILED: {failure}" for failure in progress.failures)]
     lines.append("everything is done" if progress.complete else "not complete: the same command continues")
     return "\n".join(lines) + "\n"

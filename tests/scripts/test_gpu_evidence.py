@@ -127,11 +127,13 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
 
     said: list[str] = []
 
-    def run(code: str, seconds: float = 60.0, goes_on: bool = True, model: str = "m") -> tuple[int, dict[str, Any]]:
-        def read(ended: Any, _: Path) -> Outcome:
-            return Outcome("failed", {"code": ended.code}, "it is broken", goes_on) if ended.code else Outcome("passed", {})
+    def run(code: str, seconds: float = 60.0, name: str = "broken", model: str = "m") -> tuple[int, dict[str, Any]]:
+        figures: dict[str, Any] = {} if name == "steps" else {"code": 3}
 
-        check = Check(Step("broken", 0.0), python("-c", code), tmp_path / "none", None, read)
+        def read(ended: Any, _: Path) -> Outcome:
+            return Outcome("failed", figures, "it is broken") if ended.code else Outcome("passed", {})
+
+        check = Check(Step(name, 0.0), python("-c", code), tmp_path / "none", None, read)
         monkeypatch.setattr(checks, "checks", lambda _: [check])
         monkeypatch.setattr(benchmarks, "benchmarks", lambda _: [])
         monkeypatch.setattr(experiments, "entries", lambda _: [])
@@ -166,7 +168,7 @@ def test_a_failed_check_is_packed_ends_with_code_1_and_is_not_repeated(session: 
         assert "evidence/checks/broken.json" in archive.getnames()
 
 
-def test_nothing_is_trained_where_training_is_impossible(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_trained_where_training_is_impossible(session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from evidence.session import Session
 
     def trained(_: Session) -> None:
@@ -174,7 +176,8 @@ def test_nothing_is_trained_where_training_is_impossible(session: Any, monkeypat
 
     monkeypatch.setattr(Session, "_train", trained)
     for _ in range(2):
-        assert session("raise SystemExit(3)", goes_on=False)[0] == 1
+        assert session("raise SystemExit(3)", name="steps")[0] == 1
+    assert "training is impossible here" in (tmp_path / "pack/summary.txt").read_text()
 
 
 def test_a_step_that_runs_out_of_time_waits_for_a_longer_start(session: Any, tmp_path: Path) -> None:
@@ -186,6 +189,13 @@ def test_a_step_that_runs_out_of_time_waits_for_a_longer_start(session: Any, tmp
     assert session("", seconds=1.0)[0] == 75
     assert log.read_text() == begun
     assert session("", seconds=60.0)[0] == 0
+
+
+def test_a_pack_that_cannot_be_written_is_a_failure_that_ends_nothing(session: Any, tmp_path: Path) -> None:
+    (tmp_path / "pack" / "evidence").mkdir(parents=True)
+    (tmp_path / "pack" / "evidence" / "events.jsonl").mkdir()  # where a file is to be
+    assert session("print('why')")[0] == 1
+    assert any(line.startswith("FAILED        the pack: ") for line in session.said)
 
 
 # The order of experiments
