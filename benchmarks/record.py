@@ -27,7 +27,13 @@ def machine(packages: Sequence[str] = PACKAGES) -> dict[str, str | int]:
     }
 
 
-def write(name: str, figures: Mapping[str, object], part: str = "", about: Mapping[str, str | int] | None = None) -> None:
+def write(
+    name: str,
+    figures: Mapping[str, object],
+    part: str = "",
+    about: Mapping[str, str | int] | None = None,
+    folder: Path = RESULTS,
+) -> None:
     """Print the figures, and write them to the file of this name (and `part`, for scripts with several), replacing earlier ones.
 
     `about` replaces `machine()` if other properties matter.
@@ -39,6 +45,6 @@ def write(name: str, figures: Mapping[str, object], part: str = "", about: Mappi
         "figures": figures,
     }
     text = json.dumps(document, indent=2)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}{part and '_' + part}.json").write_text(text + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}{part and '_' + part}.json").write_text(text + "\n")
     print(text)

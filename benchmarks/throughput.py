@@ -23,10 +23,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
-from record import machine, write
+from record import RESULTS, machine, write
 from roofline import measure, work
 from sides import Side, answer, ask_together, ratios
 from versions import HARNESS, PLAIN, VERSIONS, worker
@@ -50,13 +51,16 @@ def main() -> None:
     parser.add_argument("--images", help="cifar10, an image folder or a tar of one; default: the shipped miniature")
     parser.add_argument("--loader-workers", type=int, default=min(4, len(os.sched_getaffinity(0))))
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--steps", type=int, help="training steps of a turn; default: by device and network")
     parser.add_argument("--breakdown", action="store_true")
     parser.add_argument(
         "--versions", nargs="+", default=[], metavar="NAME", help="these alone, besides the harness; see versions.py"
     )
     parser.add_argument("--together", type=int, help="this many at once, against one")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file; default: benchmarks/results")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    arguments.steps = arguments.steps or STEPS[arguments.device, arguments.network]
     if arguments.side:
         config = configured(arguments.network, arguments.device, arguments.images)
         answer(lambda: worker(VERSIONS[arguments.side], config, arguments.device, arguments.loader_workers))
@@ -94,7 +98,7 @@ def compare(arguments: argparse.Namespace, names: Sequence[str]) -> None:
         "network": network,
         "device": device,
         "batch": config.training.batch_size,
-        "steps_a_turn": STEPS[device, network],
+        "steps_a_turn": arguments.steps,
         "turns": arguments.turns,
         "loader_workers": arguments.loader_workers,
         "ratio": ours["ratio"],
@@ -115,7 +119,7 @@ def compare(arguments: argparse.Namespace, names: Sequence[str]) -> None:
         kept = ("ratio", "samples_per_second", "first_step_seconds", "peak_memory_bytes")
         figures["versions"] = {name: {key: numbers[key] for key in kept} for name, numbers in found.items()}
     part = f"{network}_{device}_versions" if arguments.versions else f"{network}_{device}"
-    write("throughput", figures, part, about(device))
+    write("throughput", figures, part, about(device), arguments.output)
     print("\n".join(rows(figures)), file=sys.stderr)
 
 
@@ -134,7 +138,7 @@ def side_command(arguments: argparse.Namespace) -> list[str]:
 
 def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     """Turns of this version and of the plain loop, one after the other; medians, and the ratio with its spread."""
-    steps, command = STEPS[arguments.device, arguments.network], side_command(arguments)
+    steps, command = arguments.steps, side_command(arguments)
     trained: dict[str, list[float]] = {name: [], PLAIN: []}
     evaluated: dict[str, list[float]] = {name: [], PLAIN: []}
     with ExitStack() as stack:
@@ -165,7 +169,7 @@ def against_plain(name: str, arguments: argparse.Namespace, config: Config) -> d
 
 def together(arguments: argparse.Namespace) -> None:
     """Turns of N harness processes at once, and of one alone; samples per second of all, and the ratio with its spread."""
-    steps, count, device = STEPS[arguments.device, arguments.network], arguments.together, arguments.device
+    steps, count, device = arguments.steps, arguments.together, arguments.device
     samples = steps * configured(arguments.network, device, arguments.images).training.batch_size
     environment = VERSIONS[HARNESS].environment
     share = {**environment, "OMP_NUM_THREADS": str(max(1, cpus() // count))}
@@ -192,7 +196,7 @@ def together(arguments: argparse.Namespace) -> None:
         "samples_per_second_of_one_alone": round(statistics.median(one_rates), 1),
         "load_average": round(os.getloadavg()[0], 1),
     }
-    write("throughput", figures, f"{arguments.network}_{device}_together", about(device))
+    write("throughput", figures, f"{arguments.network}_{device}_together", about(device), arguments.output)
     print("\n".join(rows(figures)), file=sys.stderr)
 
 

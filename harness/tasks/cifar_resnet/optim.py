@@ -95,6 +95,8 @@ def make(settings: config.Sgd | config.AdamW, parameters: Iterable[Tensor]) -> O
                 fused=True,
                 capturable=on_cuda,
             )
+            # the steps before a recording, and all of a run without a graph, are what torch would warn of once
+            inner._warned_capturable_if_run_uncaptured = True
     return Lookahead(inner, settings.lookahead.k, settings.lookahead.alpha) if settings.lookahead else inner
 
 
