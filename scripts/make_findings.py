@@ -17,8 +17,8 @@ from textwrap import wrap
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "scripts" / "findings")]
 
-import evidence  # noqa: E402
 import found_claims  # noqa: E402
+import found_results  # noqa: E402
 import page  # noqa: E402
 import source_figures  # noqa: E402
 import verdict_figure  # noqa: E402
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     target = arguments.page.resolve()
     try:
-        found = evidence.load(arguments.results.resolve())
+        found = found_results.load(arguments.results.resolve())
         target.write_text(text(found, target))
         for name, drawn in pictures(found, target).items():
             (target.parent / "pictures").mkdir(exist_ok=True)
@@ -59,19 +59,19 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def text(found: evidence.Evidence, target: Path = PAGE) -> str:
+def text(found: found_results.Evidence, target: Path = PAGE) -> str:
     """The page."""
     return page.page(found, target.parent, f"pictures/{target.stem}_")
 
 
-def with_block(readme: str, found: evidence.Evidence) -> str:
+def with_block(readme: str, found: found_results.Evidence) -> str:
     """The README with what was found between its markers; unchanged without them."""
     claims = [each for _, each in _claims(found)]
     said = f"The lessons of a report on CIFAR-10 were tested {scale(found)}. {found_claims.sentences(claims)}"
     return BLOCK.sub(lambda _: "\n".join(wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False)) + "\n", readme)
 
 
-def pictures(found: evidence.Evidence, target: Path = PAGE) -> dict[str, bytes]:
+def pictures(found: found_results.Evidence, target: Path = PAGE) -> dict[str, bytes]:
     """Name -> content of each picture of the page; the same results give the same bytes."""
     overview = verdict_figure.verdict_figure(_claims(found), phrases.rehearsal(found.plan))
     drawn = {f"{target.stem}_verdicts.png": _small(figures.rendered(overview, "figure")["figure.png"])}
@@ -91,7 +91,7 @@ def _small(png: bytes) -> bytes:
     return out.getvalue()
 
 
-def _claims(found: evidence.Evidence) -> list[tuple[str, found_claims.FoundClaim]]:
+def _claims(found: found_results.Evidence) -> list[tuple[str, found_claims.FoundClaim]]:
     return [(lesson.letter, each) for lesson in (*LESSONS, *FURTHER) for each in found_claims.of_lesson(found, lesson)]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evidence import Evidence, Found, Tuning, running
+from found_results import Evidence, Found, Tuning, running
 from lessons import Lesson
 
 from harness.reporting import phrases

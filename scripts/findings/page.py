@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import training_facts
-from evidence import Evidence, Found, Tuning, verdicts_of
 from found_claims import RUNNING, WAITING, FoundClaim, of_lesson, of_report, sentences, tuned
+from found_results import Evidence, Found, Tuning, verdicts_of
 from lessons import FURTHER, LESSONS, PAPER, REPORT, Lesson, images
 from scale import scale
 

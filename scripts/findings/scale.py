@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evidence import Evidence
+from found_results import Evidence
 
 from harness.reporting import phrases
 

@@ -60,7 +60,7 @@ def test_the_page_has_every_lesson_with_its_verdict_large_or_small(
     script: dict[str, Any], store: Store, tmp_path: Path, ending: str
 ) -> None:
     lessons(store, ending)
-    page = script["text"](script["evidence"].load(store.paths.root), tmp_path / "docs" / "findings.md")
+    page = script["text"](script["found_results"].load(store.paths.root), tmp_path / "docs" / "findings.md")
     (sentence,) = re.findall(r"^Of .* claims, .*$", page, re.MULTILINE)
     assert sentence == (
         "Of 5 claims, 1 is supported, 2 refuted and 1 equivalent; 1 is not decided yet. "
@@ -86,13 +86,13 @@ def test_two_plans_of_one_experiment_are_refused(script: dict[str, Any], store: 
     for name in ("lookahead", "lookahead_small@jpeg"):
         experiment(store, name, {"base": BASE, "lookahead": BETTER}, comparison("improves", "lookahead"))
     with pytest.raises(InputError, match="are both plans of lookahead; remove one"):
-        script["evidence"].load(store.paths.root)
+        script["found_results"].load(store.paths.root)
 
 
 def test_a_claim_about_several_variants_has_a_verdict_for_each(script: dict[str, Any], store: Store, tmp_path: Path) -> None:
     values = {"base": BASE, "lr=0.1": SAME, "lr=0.2": BETTER}
     experiment(store, "learning_rates", values, comparison("no_gain", "lr=0.1", "lr=0.2"))
-    page = script["text"](script["evidence"].load(store.paths.root), tmp_path / "findings.md")
+    page = script["text"](script["found_results"].load(store.paths.root), tmp_path / "findings.md")
     assert "**refuted** | 1 inconclusive, 1 refuted |" in page
     assert re.search(r"^  - lr=0.1: inconclusive, .*\n  - lr=0.2: refuted, ", page, re.MULTILINE)
 
@@ -113,7 +113,7 @@ def test_interruptions_are_counted_from_provenances_and_logs(script: dict[str, A
 
 def test_the_block_of_the_readme_is_between_its_markers(script: dict[str, Any], store: Store) -> None:
     lessons(store, "")
-    found = script["evidence"].load(store.paths.root)
+    found = script["found_results"].load(store.paths.root)
     readme = "Before.\n<!-- findings -->\nold\n<!-- end of findings -->\nAfter.\n"
     new = script["with_block"](readme, found)
     assert new.startswith(
@@ -127,7 +127,7 @@ def test_the_block_of_the_readme_is_between_its_markers(script: dict[str, Any], 
 def test_the_overview_is_small_and_reproducible(script: dict[str, Any], store: Store) -> None:
     claims = [comparison("improves", "lookahead"), DeclineClaim(metric="test_accuracy", factor="dose", beyond=1)]
     experiment(store, "lookahead", {"base": BASE, "lookahead": WORSE}, claims[0])
-    first, again = (script["pictures"](script["evidence"].load(store.paths.root)) for _ in range(2))
+    first, again = (script["pictures"](script["found_results"].load(store.paths.root)) for _ in range(2))
     assert first == again
     assert [*first] == ["findings_verdicts.png"]
     assert len(first["findings_verdicts.png"]) < LARGEST
@@ -135,7 +135,7 @@ def test_the_overview_is_small_and_reproducible(script: dict[str, Any], store: S
 
 @ONLY_HERE
 def test_the_published_page_is_that_of_the_published_results(script: dict[str, Any]) -> None:
-    found = script["evidence"].load(RESULTS)
+    found = script["found_results"].load(RESULTS)
     again = "write it anew: .venv/bin/python scripts/make_findings.py"
     assert (ROOT / "docs" / "findings.md").read_text() == script["text"](found), again
     readme = (ROOT / "README.md").read_text()
@@ -148,5 +148,5 @@ def test_the_published_page_is_that_of_the_published_results(script: dict[str, A
 @ONLY_HERE
 @pytest.mark.slow
 def test_the_published_pictures_are_those_of_the_published_results(script: dict[str, Any]) -> None:
-    drawn = script["pictures"](script["evidence"].load(RESULTS))
+    drawn = script["pictures"](script["found_results"].load(RESULTS))
     assert {name: (PICTURES / name).read_bytes() for name in drawn} == drawn
