@@ -11,7 +11,7 @@ one. --results gets two folders: results/ (of the harness: harness status --resu
 to --results on another machine, it is continued there. Unfinished runs then start again.
 
 Without network, --images names a folder with cifar-10-python.tar.gz, an image folder, or a tar of one; with one
-of the latter, every experiment is a rehearsal. The first pass, with 20 epochs, is one in any case.
+of the latter, the experiments use their profile jpeg. The first pass, with 20 epochs, is a rehearsal.
 
 Exit codes: 0 everything is done and passed; 1 a check, a run or harness verify failed; 2 bad input, or the device
 cannot be used; 75 something remains, the same command continues.

@@ -94,7 +94,7 @@ def entries(settings: Settings) -> list[Entry]:
 def command(entry: Entry, settings: Settings, workers: int, seconds: float) -> list[str]:
     """The command that trains it for at most so many seconds."""
     arguments = ["sweep" if entry.search else "run", entry.experiment]
-    arguments += ["--profile", "smoke"] if settings.rehearse else []
+    arguments += ["--profile", settings.profile] if settings.profile else []
     arguments += [f"--set={change}" for change in entry.overrides]
     arguments += ["--trials", str(REHEARSED_TRIALS)] if entry.search and settings.rehearse else []
     arguments += ["--device", settings.device, "--workers", str(workers)]
@@ -104,8 +104,7 @@ def command(entry: Entry, settings: Settings, workers: int, seconds: float) -> l
 
 def standing(entry: Entry, settings: Settings) -> Standing:
     """Raises HarnessError if the experiment cannot be planned, such as for want of its data."""
-    profile = "smoke" if settings.rehearse else None
-    experiment = named_experiment(entry.experiment, settings.results, profile=profile, settings=entry.overrides)
+    experiment = named_experiment(entry.experiment, settings.results, profile=settings.profile, settings=entry.overrides)
     store = Store.open(settings.results)
     trials = REHEARSED_TRIALS if entry.search and settings.rehearse else None
     found = assign(store, experiment, settings.device, trials=trials, save=False)

@@ -49,10 +49,15 @@ class Settings:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """What `--set` adds to every experiment. With any of it, plans are rehearsals."""
+        """What `--set` adds to every experiment. With more than the place of the images, plans are rehearsals."""
         if self.rehearse:
             return REHEARSAL
-        return () if self.image_folder is None else ("data.dataset=image_folder", f"data.root={self.image_folder}")
+        return () if self.image_folder is None else (f"data.root={self.image_folder}",)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile of every experiment: of a rehearsal, and for images that are not CIFAR-10's archive."""
+        return "smoke" if self.rehearse else None if self.image_folder is None else "jpeg"
 
     @property
     def data(self) -> dict[str, object]:

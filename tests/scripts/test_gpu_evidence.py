@@ -93,7 +93,7 @@ def test_cifar10_is_shown_to_every_command_from_a_folder_that_cannot_be_written(
         assert (cache / "cifar10" / "cifar-10-python.tar.gz").read_bytes() == b"archive"
         assert (settings.overrides, settings.benchmark_images) == ((), "cifar10")
     other = Settings(folder, folder, folder, "cuda", False, tmp_path, ())
-    assert other.overrides == ("data.dataset=image_folder", f"data.root={tmp_path}")
+    assert (other.profile, other.overrides) == ("jpeg", (f"data.root={tmp_path}",))
 
 
 def test_the_ways_to_execute_a_step_that_are_measured_on_a_gpu_are_known_to_the_benchmark(
