@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.common import cli_options
+from harness.common import choices, cli_options
+from harness.errors import InputError, PlanChanged
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
+    from harness.experiment import Experiment
     from harness.experiment.plan import Plan
+    from harness.store.records import Store
 
 Experiments = Annotated[
     list[str],
@@ -49,20 +52,23 @@ def register(
       0   every plan is written; a search has none yet, which is said
       2   bad input or usage; nothing was written
     """
-    from harness.execution.planning import plan_experiment
     from harness.execution.recording import save_plan
     from harness.store.lookup import named_experiment
     from harness.store.records import Store
     from harness.terminal import shell
 
-    loaded = [named_experiment(name, results, profile=profile, settings=()) for name in experiments]
+    loaded = _distinct([named_experiment(name, results, profile=profile, settings=()) for name in experiments])
     searches = [one.name for one in loaded if one.search is not None]
+    others = [one for one in loaded if one.search is None]
     before = Store.open(results, create=False, must_exist=False)
-    planned = [plan_experiment(before, one, device, replan=replan) for one in loaded if one.search is None]
-    store = Store.open(results)
-    for plan, replaces in planned:
+    for one in others:
+        _planned(before, one, device, replan)
+    store, plans = Store.open(results), []
+    for one in others:
+        # Again: workers may have finished runs since, whose results are known now.
+        plan, replaces = _planned(store, one, device, replan)
         save_plan(store, plan, replaces)
-    plans = [plan for plan, _ in planned]
+        plans.append(plan)
     if as_json:
         shell.show_json({"plans": [_document(plan) for plan in plans], "searches": searches})
         return
@@ -70,6 +76,34 @@ def register(
         shell.show(*_lines(plan))
     for name in searches:
         shell.say(f"{name} is a search: its claim is registered when its winner is found")
+
+
+def _distinct(experiments: list[Experiment]) -> list[Experiment]:
+    """Each once. Raises InputError if two have the same name, as the plan of one would replace that of the other."""
+    found: dict[str, Experiment] = {}
+    for one in experiments:
+        other = found.setdefault(one.name, one)
+        if not other.path.samefile(one.path):
+            raise InputError(f"{other.path} and {one.path} have the same name, {one.name}; rename one of them")
+    return list(found.values())
+
+
+def _planned(store: Store, experiment: Experiment, device: choices.Device, replan: bool) -> tuple[Plan, bool]:
+    """The plan to save, and whether it replaces one on disk.
+
+    With `replan` only a plan that has changed is replaced: another one would become retrospective.
+    """
+    from harness.execution.planning import plan_experiment
+
+    try:
+        plan, replaces = plan_experiment(store, experiment, device)
+    except PlanChanged:
+        if not replan:
+            raise
+    else:
+        if not replan or plan.amended is None:
+            return plan, replaces
+    return plan_experiment(store, experiment, device, replan=True)
 
 
 def _lines(plan: Plan) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples import toy_rows, write_run
@@ -89,3 +90,44 @@ def test_json_and_what_has_no_claims_yet(two: list[str], capsys: pytest.CaptureF
     ]
     assert register.main(["tuned.yaml"]) == 0
     assert capsys.readouterr().out == "tuned.tuning   1 claim, registered once the settings are chosen, 4 runs\n"
+
+
+def test_two_files_of_the_same_name_are_refused_and_one_file_counts_once(
+    two: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("other").mkdir()
+    Path("other/big.yaml").write_text(EXPERIMENT.format(better="bigger", effect=4))
+    assert register.main([*two, "other/big.yaml"]) == 2
+    assert "big.yaml and other/big.yaml have the same name, big; rename one of them" in capsys.readouterr().err
+    assert not RESULTS.exists()
+    assert register.main(["big.yaml", "./big.yaml"]) == 0
+    assert capsys.readouterr().out == "big   1 claim, 6 runs\n"
+
+
+def test_replan_replaces_only_plans_that_have_changed(two: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert register.main(two) == 0
+    train("big.yaml")
+    Path("huge.yaml").write_text(EXPERIMENT.format(better="huge", effect=4))
+    assert register.main(two) == 2
+    capsys.readouterr()
+    assert register.main([*two, "--replan"]) == 0
+    first, changed, warning = capsys.readouterr().out.splitlines()
+    assert (first, changed) == ("big   1 claim, 6 runs", "huge   1 claim, 6 runs")
+    assert "3 of 6 results existed before this plan" in warning
+    assert sorted(path.name for path in (RESULTS / "plans" / "replaced").iterdir()) == ["huge.1.json"]
+
+
+def test_results_that_come_while_others_are_planned_are_known(two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert register.main(two[:1]) == 0
+    planned, calls = register._planned, []
+
+    def slow(*arguments: Any) -> Any:
+        found = planned(*arguments)
+        if not calls:
+            train("big.yaml")
+        calls.append(arguments)
+        return found
+
+    monkeypatch.setattr(register, "_planned", slow)
+    assert register.main(two[1:]) == 0
+    assert known("huge.yaml") == 3

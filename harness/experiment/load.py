@@ -95,14 +95,18 @@ def from_node(document: Node, name: str, profile: str | None = None, settings: S
 def _experiment(composed: Composed, path: Path, profile: str | None) -> Experiment:
     """With the experiment that it is a small version of."""
     entry = composed.fields.get("scale_of")
-    if entry is None:
+    if (
+        entry is None or not isinstance(entry.node.value, str) or not entry.node.value
+    ):  # the latter was reported with the structure
         return _read(composed, path, profile)
-    large = extended(path, str(entry.node.value))
+    large = extended(path, entry.node.value)
     if not is_file(large):
         advice = "use a path relative to this file, or the name of a file that comes with the package, such as paper.yaml"
         raise InputError([*composed.problems, Problem(entry.node.at, "scale_of", f"file not found: {large}; {advice}")])
     if large.resolve() == path.resolve():
-        raise InputError([Problem(entry.node.at, "scale_of", "the file itself; name the experiment of full size")])
+        raise InputError(
+            [*composed.problems, Problem(entry.node.at, "scale_of", "the file itself; name the experiment of full size")]
+        )
     experiment, scaled = _read(composed, path, profile), _read(compose(large, None, ()), large, None)
     for one in (experiment, scaled):
         if not one.task.has_workload:

@@ -62,8 +62,8 @@ def find_shipped(name: str) -> Path | None:
 
 
 def _folders(place: Path) -> list[Path]:
-    """One of the places, and the folders in it; those of the current folder may hold anything, and are not looked into."""
-    return [place] if place == Path() else [place, *sorted(place.glob("*/"))]
+    """One of the places, and the folders in it that are not hidden; the current folder is looked into alone."""
+    return [place] if place == Path() else [place, *sorted(place.glob("[!.]*/"))]
 
 
 def is_file(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.errors import InputError
 from harness.experiment.model import Experiment
 from harness.tasks.protocol import Workload
 
@@ -20,7 +21,10 @@ class Scale(BaseModel):
 
 
 def scale(experiment: Experiment) -> Scale | None:
-    """None for an experiment that is not a small version of another one. Raises DataError if its data is missing."""
+    """None for an experiment that is not a small version of another one.
+
+    Raises DataError if data is missing, InputError if the task states no workload.
+    """
     if experiment.scaled is None:
         return None
     own = {variant.label: _workload(experiment, variant.label) for variant in experiment.variants}
@@ -39,5 +43,8 @@ def scale(experiment: Experiment) -> Scale | None:
 def _workload(experiment: Experiment, label: str) -> Workload:
     config = next(variant.config for variant in experiment.variants if variant.label == label)
     found = experiment.task.workload(config)
-    assert found is not None, "checked when the file was read"
+    if found is None or found.multiply_adds <= 0:
+        what = "no workload" if found is None else f"a workload of {found.multiply_adds} multiply-adds"
+        name = f"{experiment.path}: the task {experiment.task_name} states {what} for {label}"
+        raise InputError(f"{name}; remove scale_of, or correct the task's workload")
     return found

@@ -69,6 +69,13 @@ def test_folders_of_experiments_are_looked_up_too_and_those_of_the_current_folde
     )
 
 
+def test_hidden_folders_such_as_checkpoints_of_an_editor_are_not_looked_up() -> None:
+    Path("experiments/.ipynb_checkpoints").mkdir(parents=True)
+    own("experiments/.ipynb_checkpoints/paper.yaml")
+    assert find("paper") == EXPERIMENTS / "paper.yaml"
+    assert len([*EXPERIMENTS.rglob("*.yaml")]) == len(listed())
+
+
 def test_a_file_in_the_current_folder_that_is_something_else_hides_nothing() -> None:
     own("search.yaml", "index: {shards: 5}\n")
     assert find("search") == EXPERIMENTS / "search.yaml"

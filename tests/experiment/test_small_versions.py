@@ -10,8 +10,10 @@ from harness.errors import InputError, PlanChanged
 from harness.experiment import Experiment, load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
+from harness.experiment.scale import Scale
 from harness.experiment.study import make_study
 from harness.reporting import phrases
+from harness.tasks.protocol import Workload
 
 SHIPPED = Path(__file__).parent.parent.parent / "experiments"
 LARGE = sorted(path for path in SHIPPED.glob("*.yaml") if path.stem != "paper")
@@ -71,6 +73,7 @@ def test_other_experiments_have_no_scale_and_their_plans_no_new_field() -> None:
         ("nothing.yaml", "4:11: scale_of: file not found: .*nothing.yaml; use a path relative to this file"),
         ("little.yaml", "4:11: scale_of: the file itself; name the experiment of full size"),
         ("7", "4:11: scale_of: invalid value 7"),
+        ("[paper.yaml]", r"^[^(]*4:11: scale_of: invalid value \['paper.yaml'\]; expected text or null\n1 problem"),
     ],
 )
 def test_what_it_is_a_small_version_of_must_exist(tmp_path: Path, named: str, message: str) -> None:
@@ -83,6 +86,33 @@ def test_a_task_that_does_not_know_its_work_has_no_small_versions(tmp_path: Path
     text = "question: Is it?\ntask: toy_task:TOY\nscale_of: large.yaml\nconfig: {epochs: 1}\nseeds: 2\n"
     with pytest.raises(InputError, match="3:11: scale_of: the task toy_task:TOY does not state what its runs train"):
         small(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("compute", "words"),
+    [
+        (1 / 24_135, "1/24,000 of the"),
+        (1 / 9.97, "1/10 of the"),
+        (1 / 1.52, "1/1.5 of the"),
+        (2, "2 times the"),
+        (123.4, "120 times the"),
+    ],
+)
+def test_the_share_of_compute_reads_as_a_phrase(tmp_path: Path, compute: float, words: str) -> None:
+    plan = planned(small(tmp_path))
+    assert plan.scale is not None
+    scale = Scale(**{**dict(plan.scale), "compute": compute})
+    assert phrases.scale(Plan.model_validate({**dict(plan), "scale": scale})).startswith(f"at {words} compute of paper, ")
+
+
+@pytest.mark.parametrize("stated", [None, Workload(10, "words", 5, 0)])
+def test_a_task_that_states_no_work_of_a_configuration_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: Workload | None
+) -> None:
+    experiment = small(tmp_path)
+    monkeypatch.setattr(type(experiment.task), "workload", lambda *_: stated)
+    with pytest.raises(InputError, match=r"states (no workload|a workload of 0 multiply-adds) for base; remove scale_of"):
+        planned(experiment)
 
 
 def test_only_a_profile_that_says_so_is_evidence(tmp_path: Path) -> None:

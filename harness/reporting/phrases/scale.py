@@ -15,7 +15,7 @@ def scale(plan: Plan | Study) -> str:
         return ""
     networks = "network" if own.parameters[0] == own.parameters[1] else "networks"
     parts = (
-        f"at {_share(own.compute)} of the compute of {own.of}",
+        f"at {_share(own.compute)} the compute of {own.of}",
         f"{_range(own.cases)} {own.what}",
         f"{networks} of {_range(own.parameters)} parameters",
     )
@@ -23,14 +23,16 @@ def scale(plan: Plan | Study) -> str:
 
 
 def _share(value: float) -> str:
-    """With two significant figures: `1/24,000`, `1/1.5`, or `1.2 times`."""
-    if value >= 1:
-        return f"{value:.2g} times"
-    times = 1 / value
-    if times < 10:
-        return f"1/{times:.2g}"
-    unit = 10 ** (floor(log10(times)) - 1)
-    return f"1/{count(round(times / unit) * unit)}"
+    """With two significant figures: `1/24,000 of`, `1/1.5 of`, or `1.2 times`."""
+    return f"{_two_figures(value)} times" if value >= 1 else f"1/{_two_figures(1 / value)} of"
+
+
+def _two_figures(value: float) -> str:
+    """Of a value of at least 1, without an exponent."""
+    if value < 10:
+        return f"{value:.2g}"
+    unit = 10 ** (floor(log10(value)) - 1)
+    return count(round(value / unit) * unit)
 
 
 def _range(values: tuple[int, int]) -> str:
