@@ -32,6 +32,7 @@ def register(
     *,
     experiments: Experiments,
     profile: completion.Profile = None,
+    settings: cli_options.Settings = None,
     replan: cli_options.Replan = False,
     device: cli_options.Device = "auto",
     results: cli_options.Results = Path("results"),
@@ -57,7 +58,7 @@ def register(
     from harness.store.records import Store
     from harness.terminal import shell
 
-    loaded = _distinct([named_experiment(name, results, profile=profile, settings=()) for name in experiments])
+    loaded = _distinct([named_experiment(name, results, profile=profile, settings=settings or ()) for name in experiments])
     searches = [one.name for one in loaded if one.search is not None]
     others = [one for one in loaded if one.search is None]
     before = Store.open(results, create=False, must_exist=False)

@@ -95,9 +95,7 @@ def from_node(document: Node, name: str, profile: str | None = None, settings: S
 def _experiment(composed: Composed, path: Path, profile: str | None) -> Experiment:
     """With the experiment that it is a small version of."""
     entry = composed.fields.get("scale_of")
-    if (
-        entry is None or not isinstance(entry.node.value, str) or not entry.node.value
-    ):  # the latter was reported with the structure
+    if entry is None or not isinstance(entry.node.value, str) or not entry.node.value:  # the reader reports the latter
         return _read(composed, path, profile)
     large = extended(path, entry.node.value)
     if not is_file(large):

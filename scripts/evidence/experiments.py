@@ -91,6 +91,16 @@ def entries(settings: Settings) -> list[Entry]:
     return [*short, *(Entry(name, settings.overrides, 400) for name in chosen)]
 
 
+def registrations(settings: Settings) -> list[list[str]]:
+    """The commands that register the claims of every pass. They share runs: no claim may be written after another's results."""
+    passes: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries(settings):
+        passes.setdefault(entry.overrides, []).append(entry.experiment)
+    profile = ["--profile", settings.profile] if settings.profile else []
+    where = [*profile, "--device", settings.device, "--results", str(settings.results)]
+    return [harness("register", *names, *(f"--set={change}" for change in own), *where) for own, names in passes.items()]
+
+
 def command(entry: Entry, settings: Settings, workers: int, seconds: float) -> list[str]:
     """The command that trains it for at most so many seconds."""
     arguments = ["sweep" if entry.search else "run", entry.experiment]

@@ -126,7 +126,8 @@ class Session:
         return None
 
     def _train(self) -> None:
-        """Experiments, one after another, until the time is over or nothing remains."""
+        """Experiments, one after another, until the time is over or nothing remains; all are registered first."""
+        self._register()
         while not self.stop() and self.left() > SHORTEST_TRAINING_S:
             standings = self._standings()
             chosen = self._chosen(standings)
@@ -146,6 +147,12 @@ class Session:
             self.records.event(chosen.name, "ended", exit_code=ended.code, seconds=round(ended.seconds, 1))
             after = self._standing(before.entry)
             self._judge(ended, before, after)
+
+    def _register(self) -> None:
+        """What is registered already stays; a plan that cannot be made is reported when it is its turn."""
+        for command in experiments.registrations(self.settings):
+            if not self.stop() and self.left() > SHORTEST_TRAINING_S:
+                self.runner.run(command, self.settings.evidence / "experiments" / "register.log", self.left(), self._during)
 
     def _judge(self, ended: Ended, before: Standing, after: Standing | None) -> None:
         """Note an experiment that cannot go on, so that it is not started again and again."""
