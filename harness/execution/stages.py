@@ -17,6 +17,7 @@ from harness.errors import PlanChanged
 from harness.execution.recording import save_plan
 from harness.experiment.changes import moved, reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
+from harness.experiment.scale import rescaled
 from harness.store.ledger.history import judged_results
 from harness.store.records import Record, Store
 from harness.tasks.command.code.checkout import is_available
@@ -68,8 +69,16 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
     configs = {label: parse_config(task, config) for label, config in variants.items()}
     if len({json.dumps([identity(config), data[label]], sort_keys=True) for label, config in configs.items()}) < len(configs):
         return None
+    before = parse_config(task, then.variants[then.baseline])
     outline = Plan.model_validate(
-        {**dict(then), "variants": variants, "data": data, "code": code, "chosen": Chosen(plan=plan.name, variants=chosen)}
+        {
+            **dict(then),
+            "variants": variants,
+            "data": data,
+            "code": code,
+            "chosen": Chosen(plan=plan.name, variants=chosen),
+            "scale": rescaled(then.scale, task, before, configs, then.baseline),
+        }
     )
     return outline.with_runs(configs, selection.seeds_of_then)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import InputError
 from harness.experiment.model import Experiment
-from harness.tasks.protocol import Workload
+from harness.tasks.protocol import Task, Workload
 
 
 class Scale(BaseModel):
@@ -38,6 +40,24 @@ def scale(experiment: Experiment) -> Scale | None:
         what=large.what,
         parameters=(parameters[0], parameters[-1]),
     )
+
+
+def rescaled(known: Scale | None, task: Task, before: BaseModel, configs: Mapping[str, BaseModel], baseline: str) -> Scale | None:
+    """The scale of a plan whose variants were chosen: `known` is that of the baseline `before`. Raises DataError."""
+    if known is None:
+        return None
+    own, first = {label: task.workload(config) for label, config in configs.items()}, task.workload(before)
+    sizes = [each for each in own.values() if each is not None]
+    of_baseline = own[baseline]
+    if first is None or of_baseline is None or len(sizes) < len(own):
+        return known
+    cases, parameters = sorted(each.cases for each in sizes), sorted(each.parameters for each in sizes)
+    fields = {
+        "compute": known.compute * of_baseline.multiply_adds / first.multiply_adds,
+        "cases": (cases[0], cases[-1]),
+        "parameters": (parameters[0], parameters[-1]),
+    }
+    return Scale.model_validate({**dict(known), **fields})
 
 
 def _workload(experiment: Experiment, label: str) -> Workload:

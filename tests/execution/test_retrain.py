@@ -201,6 +201,16 @@ def test_a_run_trained_again_gives_the_same_bits_and_leaves_the_store_unchanged(
     assert {path: path.stat().st_mtime_ns for path in store.paths.root.rglob("*")} == before
 
 
+def test_predictions_that_were_left_out_are_compared_by_their_digest(store: Store, plan: Plan) -> None:
+    paths = store.paths.run(plan.runs[0].id)
+    paths.predictions.unlink()
+    assert repeat(store, plan.runs[0].id).difference.identical
+    first = TrainedRun.read(paths)
+    other = first.result.model_copy(update={"checksums": {**first.result.checksums, "predictions.npz": "0" * 64}})
+    (said,) = compare(replace(first, result=other), first).others
+    assert said.startswith("predictions.npz: another digest")
+
+
 def test_code_that_gives_other_bits_is_reported_with_epoch_and_size(store: Store, later_code: Plan) -> None:
     again = repeat(store, later_code.runs[0].id)
     assert again.difference.first_epoch == 3

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import InputError, PlanChanged
+from harness.execution.stages import next_plan
 from harness.experiment import Experiment, load_experiment
 from harness.experiment.changes import reconcile
 from harness.experiment.plan import Plan, make_plan
@@ -145,6 +147,22 @@ def test_a_plan_made_before_the_file_named_the_large_experiment_gets_its_scale(t
     now = planned(small(tmp_path))
     assert before.scale is None
     assert reconcile(before, now).scale == now.scale
+
+
+def test_tuning_that_chooses_a_size_gives_the_comparison_its_own_scale(tmp_path: Path) -> None:
+    text = SMALL.replace("seeds: 2\n", "baseline: base\nseeds: 2\ntune: {space: {training.epochs: [4, 40]}, seeds: 1}\n")
+    text = text.replace("config: {", "config: {data.validation_size: 500, ")
+    tuning = planned(small(tmp_path, text))
+    finished = {
+        run.id: SimpleNamespace(state="completed", metrics={"validation_accuracy": 90.0 if "40" in run.variant else 10.0})
+        for run in tuning.runs
+    }
+    compared = next_plan(tuning, finished)  # type: ignore[arg-type]
+    assert tuning.scale is not None
+    assert compared is not None
+    assert compared.scale is not None
+    assert compared.scale.compute == pytest.approx(10 * tuning.scale.compute, rel=1e-12)
+    assert compared.scale.parameters == tuning.scale.parameters
 
 
 @pytest.mark.parametrize("large", LARGE, ids=lambda path: path.stem)
