@@ -128,9 +128,16 @@ def test_paths_of_a_machine_are_shortened(script: dict[str, Any], text: str, exp
     assert script["privacy"].shortened(text) == expected
 
 
-def test_a_home_folder_in_any_text_is_refused(script: dict[str, Any], source: Path) -> None:
+@pytest.mark.parametrize("place", ["/home/somebody", "/data/client", "/scratch"])
+def test_a_place_of_a_machine_in_a_plan_is_refused(script: dict[str, Any], source: Path, place: str) -> None:
     script["privacy"].refuse(source, {HOST}, ())
     plan = source / "plans" / f"{PLAN}.json"
-    plan.write_text(plan.read_text().replace('"file": "leakyrelu_vs_relu"', '"file": "/home/somebody/mine.yaml"'))
-    with pytest.raises(InputError, match=r"plans/.*: /home/somebody/mine.yaml"):
+    plan.write_text(plan.read_text().replace('"file": "leakyrelu_vs_relu"', f'"file": "{place}/mine.yaml"'))
+    with pytest.raises(InputError, match=rf"plans/.*: {place}/mine.yaml"):
+        script["privacy"].refuse(source, {HOST}, ())
+
+
+def test_a_home_folder_in_any_text_is_refused(script: dict[str, Any], source: Path) -> None:
+    (source / "reports" / PLAN / "report.md").write_text("trained in /home/somebody")
+    with pytest.raises(InputError, match=r"reports/.*: /home/somebody"):
         script["privacy"].refuse(source, {HOST}, ())

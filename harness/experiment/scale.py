@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import InputError
+from harness.errors import DataError, InputError
 from harness.experiment.model import Experiment
 from harness.tasks.protocol import Task, Workload
 
@@ -27,37 +28,37 @@ def scale(experiment: Experiment) -> Scale | None:
 
     Raises DataError if data is missing, InputError if the task states no workload.
     """
-    if experiment.scaled is None:
+    full = experiment.scaled
+    if full is None:
         return None
     own = {variant.label: _workload(experiment, variant.label) for variant in experiment.variants}
-    large = _workload(experiment.scaled, experiment.scaled.baseline)
-    cases = sorted(each.cases for each in own.values())
-    parameters = sorted(each.parameters for each in own.values())
-    return Scale(
-        of=experiment.scaled.stem,
-        compute=own[experiment.baseline].multiply_adds / large.multiply_adds,
-        cases=(cases[0], cases[-1]),
-        what=large.what,
-        parameters=(parameters[0], parameters[-1]),
-    )
+    try:
+        large = _workload(full, full.baseline)
+    except DataError as error:
+        raise DataError(f"{experiment.path}: scale_of names {full.path}, whose size is not known: {error}") from error
+    compute = own[experiment.baseline].multiply_adds / large.multiply_adds
+    return Scale(of=full.stem, compute=compute, what=large.what, **_ranges(own.values()))
 
 
 def rescaled(known: Scale | None, task: Task, before: BaseModel, configs: Mapping[str, BaseModel], baseline: str) -> Scale | None:
-    """The scale of a plan whose variants were chosen: `known` is that of the baseline `before`. Raises DataError."""
+    """The scale of a plan whose variants were chosen: `known` is that of the baseline `before`, and stays without its data."""
     if known is None:
         return None
-    own, first = {label: task.workload(config) for label, config in configs.items()}, task.workload(before)
-    sizes = [each for each in own.values() if each is not None]
-    of_baseline = own[baseline]
-    if first is None or of_baseline is None or len(sizes) < len(own):
+    try:
+        first, own = task.workload(before), {label: task.workload(config) for label, config in configs.items()}
+    except DataError:
         return known
-    cases, parameters = sorted(each.cases for each in sizes), sorted(each.parameters for each in sizes)
-    fields = {
-        "compute": known.compute * of_baseline.multiply_adds / first.multiply_adds,
-        "cases": (cases[0], cases[-1]),
-        "parameters": (parameters[0], parameters[-1]),
-    }
-    return Scale.model_validate({**dict(known), **fields})
+    sizes = {label: found for label, found in own.items() if found is not None}
+    if first is None or len(sizes) < len(own):
+        return known
+    compute = known.compute * sizes[baseline].multiply_adds / first.multiply_adds
+    return Scale(of=known.of, compute=compute, what=known.what, **_ranges(sizes.values()))
+
+
+def _ranges(workloads: Iterable[Workload]) -> dict[str, Any]:
+    """Least and largest number of cases and of parameters."""
+    cases, parameters = zip(*((each.cases, each.parameters) for each in workloads), strict=True)
+    return {"cases": (min(cases), max(cases)), "parameters": (min(parameters), max(parameters))}
 
 
 def _workload(experiment: Experiment, label: str) -> Workload:

@@ -24,12 +24,12 @@ class Publication(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_version: Literal[1] = Field(1, alias="schema")
-    left_out: Mapping[str, tuple[str, ...]] = {}  # name of a file -> ids of the runs whose file of this name was left out
+    left_out: Mapping[Literal["predictions.npz"], tuple[str, ...]] = {}  # file -> ids of the runs whose file was left out
     shortened: Mapping[str, str] = {}  # run id -> `content_digest` of its provenance.json with shortened paths
 
     def lacks(self, path: Path) -> bool:
         """Whether the file `path` of a run was left out."""
-        return path.parent.name in self.left_out.get(path.name, ())
+        return any(path.name == name and path.parent.name in ids for name, ids in self.left_out.items())
 
     def confirms(self, run_id: str, origin: Provenance, expected: str) -> bool:
         """Whether `origin` is that of the run: with the digest `expected` of its result, or as it was published."""

@@ -35,6 +35,14 @@ class FoundClaim:
     result: ClaimResult | None = None
     report: ReportData | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether the claim is evidence: registered before its results, and not of a rehearsal."""
+        if self.result is None or self.report is None:
+            return False
+        verdict = self.result.verdict
+        return not self.report.plan.rehearsal and verdict.registration is not None and not verdict.retrospective
+
 
 def of_lesson(evidence: Evidence, lesson: Lesson) -> list[FoundClaim]:
     """The claims of the lesson's experiments, in order."""
@@ -93,9 +101,12 @@ def tuned(found: Tuning) -> str:
 
 def sentences(claims: list[FoundClaim]) -> str:
     """What was found, in a few sentences: how many claims have which verdict, which are refuted, which are open."""
-    known = [each for each in claims if each.result is not None]
+    known = [each for each in claims if each.counts]
     others = [each for each in claims if each.result is None and each.word in (RUNNING, WAITING)]
     text = [_counted(known)] if known else []
+    if doubtful := sum(each.result is not None for each in claims) - len(known):
+        which = "claim is" if doubtful == 1 else "claims are"
+        text.append(f"{doubtful} more {which} no evidence: retrospective, or of a rehearsal.")
     for word in ("refuted", "inconclusive"):
         if own := [_estimated(each) for each in known if each.word == word]:
             text.append(f"{word.capitalize()}: {'; '.join(own)}.")

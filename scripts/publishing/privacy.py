@@ -21,6 +21,7 @@ ABSOLUTE = re.compile(r"(?<![\w./:…])/[\w.@+-]+(?:/[\w.@+-]+)*")
 FIELDS, OF_ENVIRONMENT = ("command",), ("called", "interpreter", "folders")
 TEXTS = {".json", ".jsonl", ".txt", ".log", ".html", ".md", ".tex", ".csv", ".svg"}
 HOST_IN_LOG = re.compile(r"^--- \S+ lease \d+, ([^,\n]+), process", re.MULTILINE)
+RECORDS = ("plans", "studies", "ledger", "environments")  # in which every path that is not neutral is refused
 SHOWN = 3
 
 
@@ -72,7 +73,10 @@ def _texts(value: Any) -> Any:
 
 
 def refuse(folder: Path, hosts: set[str], private: Sequence[Path]) -> None:
-    """Raises InputError if a text names a home folder, a temporary one, one of `private`, or another host than `hosts`."""
+    """Raises InputError if a text names a home folder, a temporary one, one of `private`, or another host than `hosts`.
+
+    Plans, searches, the ledger and lists of packages may name no place of a machine at all.
+    """
     if unknown := sorted({*_hosts(folder)} - hosts):
         names = ", ".join(unknown)
         raise InputError(f"the results name the host {names}; confirm that it may be published: --host {unknown[0]}")
@@ -80,12 +84,22 @@ def refuse(folder: Path, hosts: set[str], private: Sequence[Path]) -> None:
     named = re.compile("|".join([r"/(?:home|Users)/\w", *(rf"{re.escape(place)}\b" for place in places if place != "/")]))
     wrong = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix in TEXTS and (found := named.search(path.read_text(errors="replace"))):
-            wrong.append(f"{path.relative_to(folder)}: {found.string[found.start() : found.start() + 60].split()[0]}")
+        if path.suffix not in TEXTS:
+            continue
+        text = path.read_text(errors="replace")
+        if found := named.search(text):
+            wrong.append(f"{path.relative_to(folder)}: {text[found.start() : found.start() + 60].split()[0]}")
+        elif path.relative_to(folder).parts[0] in RECORDS and (named_too := _not_neutral(text)):
+            wrong.append(f"{path.relative_to(folder)}: {named_too}")
     if wrong:
         more = f"; and {len(wrong) - SHOWN} more files" if len(wrong) > SHOWN else ""
         what = "paths of this machine are in the results; train them from a neutral place, such as /srv"
         raise InputError(f"{what}: {'; '.join(wrong[:SHOWN])}{more}")
+
+
+def _not_neutral(text: str) -> str:
+    """The first absolute path that says something about a machine; empty without any."""
+    return next((path for path in ABSOLUTE.findall(text) if not neutral(path)), "")
 
 
 def _hosts(folder: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from harness.__main__ import main
 from harness.errors import EXIT_OK, EXIT_RUNS_FAILED
@@ -94,3 +95,8 @@ def test_an_altered_publication_is_a_problem(published: Paths, capsys: pytest.Ca
     code, out = verified(published, capsys)
     assert code == EXIT_RUNS_FAILED
     assert "publication.json: was altered after it was written" in out
+
+
+def test_only_predictions_may_be_left_out(published: Paths) -> None:
+    with pytest.raises(ValidationError, match=r"predictions\.npz"):
+        Publication.model_validate({"left_out": {"metrics.jsonl": ids(published)}})
