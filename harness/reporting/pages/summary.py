@@ -11,6 +11,7 @@ from harness.reporting import phrases
 from harness.reporting.pages.mixtures import compared
 from harness.reporting.pages.report_data import ReportData
 from harness.reporting.tables.model import kept_ids
+from harness.tasks.protocol import Metric
 
 # Characters of the first claim's sentences that leave room for the figure on the first screen.
 SENTENCE, STATEMENT = 240, 160
@@ -27,6 +28,7 @@ class Headline:
     statement: str = ""  # the claim
     metric: str = ""
     contradicted: str = ""  # `CONTRADICTED BY LATER SEEDS: …`
+    margin: str = ""  # of the claim
     final: str = ""  # the plan of a search's comparison
 
 
@@ -52,9 +54,12 @@ def headline(report: ReportData) -> Headline | None:
         sentence = f"Of {phrases.plural(len(first.rows), 'variant')}: {phrases.outcome(first, report.metrics, chosen=chosen)}."
     if late := phrases.short_registration(first):
         sentence = f"{late[0].upper()}{late[1:]}. {sentence}"
-    statement = shorten(f"{phrases.statement(first.claim)}.", STATEMENT, placeholder=" …")
+    metric = first.claim.metric
+    named = "" if metric == report.metric else f" ({phrases.label(metric)})"
+    statement = shorten(f"{phrases.statement(first.claim)}{named}.", STATEMENT, placeholder=" …")
     contradicted = phrases.contradiction(first, report.metrics)
-    return Headline(first.verdict, sentence, kept_ids(first.run_ids), statement, phrases.label(report.metric), contradicted)
+    size = _amount(getattr(first.claim, "margin", None), report.metrics[metric])
+    return Headline(first.verdict, sentence, kept_ids(first.run_ids), statement, phrases.label(report.metric), contradicted, size)
 
 
 def facts(report: ReportData) -> list[str]:
@@ -107,9 +112,12 @@ def run_counts(report: ReportData) -> str:
 
 def margin(report: ReportData) -> str | None:
     """The margin of the report's metric; None if no claim has one."""
-    size = phrases.declared_margin(report.plan, report.metric)
-    unit = phrases.difference_unit(report.metrics[report.metric].unit)
-    return f"{size:g} {unit}".rstrip() if size else None
+    return _amount(phrases.declared_margin(report.plan, report.metric), report.metrics[report.metric]) or None
+
+
+def _amount(size: float | None, metric: Metric) -> str:
+    """`0.25 pp`; empty without a margin."""
+    return f"{size:g} {phrases.difference_unit(metric.unit)}".rstrip() if size else ""
 
 
 def no_flags(report: ReportData) -> str:
