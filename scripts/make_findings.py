@@ -23,7 +23,7 @@ import page  # noqa: E402
 import source_figures  # noqa: E402
 import verdict_figure  # noqa: E402
 from lessons import FURTHER, LESSONS  # noqa: E402
-from scale import scale  # noqa: E402
+from trained_size import scale  # noqa: E402
 
 from harness.errors import HarnessError  # noqa: E402
 from harness.reporting import figures, phrases  # noqa: E402

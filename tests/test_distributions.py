@@ -191,7 +191,7 @@ def test_an_installed_wheel_lists_starts_and_submits_its_experiments(installed: 
     found, plan, (package, path) = json.loads(lines[0]), json.loads(lines[-2]), json.loads(lines[-1])
     assert Path(package).is_relative_to(environment)
     assert str(ROOT) not in path
-    assert {each["name"] for each in found["experiments"]} == {path.stem for path in EXPERIMENTS.glob("*.yaml")}
+    assert {each["name"] for each in found["experiments"]} == {path.stem for path in EXPERIMENTS.rglob("*.yaml")}
     assert all(Path(each["file"]).is_relative_to(environment) for each in found["experiments"])
     assert plan["name"] == "search@smoke"
     assert Path("mine/experiments/paper.yaml").is_file()

@@ -11,7 +11,7 @@ import training_facts
 from found_claims import RUNNING, WAITING, FoundClaim, of_lesson, of_report, sentences, tuned
 from found_results import Evidence, Found, Tuning, verdicts_of
 from lessons import FURTHER, LESSONS, PAPER, REPORT, Lesson, images
-from scale import scale
+from trained_size import scale
 
 from harness.experiment.plan import Plan
 from harness.reporting import phrases

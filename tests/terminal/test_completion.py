@@ -65,8 +65,8 @@ def test_the_choices_of_an_option_are_offered(offered: Offered, words: tuple[str
 
 
 def test_experiments_their_profiles_and_their_variants_are_offered(offered: Offered) -> None:
-    assert offered("run", "") == sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
-    assert offered("sweep", "sea") == ["search"]
+    assert offered("run", "") == sorted(path.stem for path in (ROOT / "experiments").rglob("*.yaml"))
+    assert offered("sweep", "sea") == ["search", "search_small"]
     assert offered("run", "leakyrelu_vs_relu", "--profile", "s") == ["smoke"]
     assert offered("run", "leakyrelu_vs_relu", "--only", "l") == ["leaky_relu"]
 
@@ -124,6 +124,6 @@ def test_a_real_shell_completes_after_the_installation(shell: str, tmp_path: Pat
     with terminal(program, tmp_path) as descriptor:
         typed(descriptor, "", "ready> ")
         typed(descriptor, "harness ru\t", "run ")
-        typed(descriptor, "leakyrelu_\t", "leakyrelu_vs_relu ")
+        typed(descriptor, "pap\t", "paper ")
         typed(descriptor, "--devi\t", "--device ")
         typed(descriptor, "cu\t", "cuda ")
