@@ -18,6 +18,7 @@ from email.parser import Parser
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BUILD = "import sys, setuptools.build_meta as backend; getattr(backend, sys.argv[1])(sys.argv[2])"
 NOT_SOURCES = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__", "build", "dist"}
+SAFE: Mapping[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Pythons before 3.11.4 lack it
 INSIDE = "ablation_harness-{}.dist-info"
 
 
@@ -234,7 +236,7 @@ def test_the_source_distribution_has_every_file_and_builds_the_same_wheel(tree: 
     sdist = build(tree, "sdist", tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
         assert not [member.name for member in archive.getmembers() if member.issym() or member.islnk()]
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path, **SAFE)
     unpacked = tmp_path / sdist.name.removesuffix(".tar.gz")
     assert not [name for name in sources() if not (unpacked / name).exists()]
     assert not list(unpacked.rglob("__pycache__"))
