@@ -69,7 +69,6 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
     configs = {label: parse_config(task, config) for label, config in variants.items()}
     if len({json.dumps([identity(config), data[label]], sort_keys=True) for label, config in configs.items()}) < len(configs):
         return None
-    before = parse_config(task, then.variants[then.baseline])
     outline = Plan.model_validate(
         {
             **dict(then),
@@ -77,7 +76,7 @@ def next_plan(plan: Plan, records: Records) -> Plan | None:
             "data": data,
             "code": code,
             "chosen": Chosen(plan=plan.name, variants=chosen),
-            "scale": rescaled(then.scale, task, before, configs, then.baseline),
+            "scale": rescaled(then.scale, task, then.variants[then.baseline], configs, then.baseline),
         }
     )
     return outline.with_runs(configs, selection.seeds_of_then)

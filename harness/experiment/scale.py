@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import DataError, InputError
 from harness.experiment.model import Experiment
-from harness.tasks.protocol import Task, Workload
+from harness.tasks.protocol import Task, Workload, parse_config
 
 
 class Scale(BaseModel):
@@ -40,12 +40,20 @@ def scale(experiment: Experiment) -> Scale | None:
     return Scale(of=full.stem, compute=compute, what=large.what, **_ranges(own.values()))
 
 
-def rescaled(known: Scale | None, task: Task, before: BaseModel, configs: Mapping[str, BaseModel], baseline: str) -> Scale | None:
-    """The scale of a plan whose variants were chosen: `known` is that of the baseline `before`, and stays without its data."""
+def rescaled(
+    known: Scale | None, task: Task, before: Mapping[str, Any], configs: Mapping[str, BaseModel], baseline: str
+) -> Scale | None:
+    """The scale of a plan whose variants were chosen.
+
+    `known`: before that, when the baseline had the configuration `before`; it stays without the data.
+    """
     if known is None:
         return None
     try:
-        first, own = task.workload(before), {label: task.workload(config) for label, config in configs.items()}
+        first, own = (
+            task.workload(parse_config(task, before)),
+            {label: task.workload(config) for label, config in configs.items()},
+        )
     except DataError:
         return known
     sizes = {label: found for label, found in own.items() if found is not None}

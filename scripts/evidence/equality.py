@@ -20,7 +20,7 @@ def compare(request: Mapping[str, Any], keep: Callable[[Mapping[str, Any]], None
     """Train STEPS steps in each way, deterministically, from the same weights.
 
     `request`: `data` and `model` of a configuration, `device`, `precisions`. Returns by precision and way: `error` (null: none),
-    `used` (the execution asked for, without a fallback), `mean_loss`, `prepare_seconds`, `step_seconds`; of all ways but eager
+    `used` (the requested execution, without a fallback), `mean_loss`, `prepare_seconds`, `step_seconds`; of all ways but eager
     also `same_bits` and `largest_difference` of the weights, and `relative_loss_difference`. A recorded step has the bits of an
     eager one; a compiled one may differ by rounding. `keep` gets what is known after each way, as a compiler may end the process.
     """

@@ -105,8 +105,8 @@ def sentences(claims: list[FoundClaim]) -> str:
     others = [each for each in claims if each.result is None and each.word in (RUNNING, WAITING)]
     text = [_counted(known)] if known else []
     if doubtful := sum(each.result is not None for each in claims) - len(known):
-        which = "claim is" if doubtful == 1 else "claims are"
-        text.append(f"{doubtful} more {which} no evidence: retrospective, or of a rehearsal.")
+        which = "claim does" if doubtful == 1 else "claims do"
+        text.append(f"{doubtful} more {which} not count as evidence: retrospective, or of a rehearsal.")
     for word in ("refuted", "inconclusive"):
         if own := [_estimated(each) for each in known if each.word == word]:
             text.append(f"{word.capitalize()}: {'; '.join(own)}.")

@@ -83,14 +83,17 @@ def test_the_page_has_every_lesson_with_its_verdict_large_or_small(
     assert "".join(headings) == "abcdefg"
 
 
-def test_claims_that_are_no_evidence_are_not_counted(script: dict[str, Any], store: Store, tmp_path: Path) -> None:
+def test_claims_that_do_not_count_as_evidence_are_named_apart(script: dict[str, Any], store: Store, tmp_path: Path) -> None:
     values = {"base": BASE, "lookahead": BETTER}
     registered = experiment(store, "lookahead", values, comparison("improves", "lookahead"))
     store.save_plan(changed(registered, known=[run.id for run in registered.runs]))
     experiment(store, "label_smoothing", {"base": BASE, "on": BETTER}, comparison("improves", "on"), overrides=("a=1",))
     experiment(store, "augmentations", {"base": BASE, "bare": WORSE}, comparison("improves", "bare"))
     page = script["text"](script["found_results"].load(store.paths.root), tmp_path / "findings.md")
-    assert "Of 1 claim, 1 is refuted. 2 more claims are no evidence: retrospective, or of a rehearsal. Refuted: bare" in page
+    assert (
+        "Of 1 claim, 1 is refuted. 2 more claims do not count as evidence: retrospective, or of a rehearsal. Refuted: bare"
+        in page
+    )
 
 
 def test_two_plans_of_one_experiment_are_refused(script: dict[str, Any], store: Store) -> None:

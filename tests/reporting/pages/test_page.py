@@ -172,13 +172,6 @@ def test_a_margin_is_shown_where_a_claim_asks_for_it(store: Store) -> None:
     assert "smallest difference that matters" not in root.one("main").words
 
 
-def test_a_first_claim_about_another_metric_names_it_and_its_own_margin(store: Store) -> None:
-    claims = [comparison("improves", "leaky_relu", metric="test_loss", margin=0.75), comparison("no_loss", "leaky_relu")]
-    words = shown(store, planned(store, {"base": BASE, "leaky_relu": LEAKY}, claims)).one("main").words
-    assert "Claimed: leaky_relu improves on base (test loss)." in words
-    assert "The margin, the smallest difference that matters, is 0.75 nats." in words
-
-
 def test_a_single_variant_is_trusted_by_its_spread_alone(store: Store) -> None:
     claim = ThresholdClaim(kind="at_least", metric="test_accuracy", variant="base", value=92.5)
     trust = section(shown(store, planned(store, {"base": BASE}, [claim])), "trust")
