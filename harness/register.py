@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.common import choices, cli_options
-from harness.errors import InputError, PlanChanged
+from harness.common import cli_options
+from harness.errors import InputError
 from harness.terminal import completion
 from harness.terminal.command_line import main_of
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
     from harness.experiment.plan import Plan
-    from harness.store.records import Store
 
 Experiments = Annotated[
     list[str],
@@ -53,6 +52,7 @@ def register(
       0   every plan is written; a search has none yet, which is said
       2   bad input or usage; nothing was written
     """
+    from harness.execution.planning import plan_experiment
     from harness.execution.recording import save_plan
     from harness.store.lookup import named_experiment
     from harness.store.records import Store
@@ -63,11 +63,11 @@ def register(
     others = [one for one in loaded if one.search is None]
     before = Store.open(results, create=False, must_exist=False)
     for one in others:
-        _planned(before, one, device, replan)
+        plan_experiment(before, one, device, replan=replan)
     store, plans = Store.open(results), []
     for one in others:
         # Again: workers may have finished runs since, whose results are known now.
-        plan, replaces = _planned(store, one, device, replan)
+        plan, replaces = plan_experiment(store, one, device, replan=replan)
         save_plan(store, plan, replaces)
         plans.append(plan)
     if as_json:
@@ -87,24 +87,6 @@ def _distinct(experiments: list[Experiment]) -> list[Experiment]:
         if not other.path.samefile(one.path):
             raise InputError(f"{other.path} and {one.path} have the same name, {one.name}; rename one of them")
     return list(found.values())
-
-
-def _planned(store: Store, experiment: Experiment, device: choices.Device, replan: bool) -> tuple[Plan, bool]:
-    """The plan to save, and whether it replaces one on disk.
-
-    With `replan` only a plan that has changed is replaced: another one would become retrospective.
-    """
-    from harness.execution.planning import plan_experiment
-
-    try:
-        plan, replaces = plan_experiment(store, experiment, device)
-    except PlanChanged:
-        if not replan:
-            raise
-    else:
-        if not replan or plan.amended is None:
-            return plan, replaces
-    return plan_experiment(store, experiment, device, replan=True)
 
 
 def _lines(plan: Plan) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 from examples import toy_rows, write_run
 
 from harness import register
+from harness.execution import planning
 from harness.execution.planning import plan_experiment
 from harness.experiment import load_experiment
 from harness.store.records import Store
@@ -119,15 +120,15 @@ def test_replan_replaces_only_plans_that_have_changed(two: list[str], capsys: py
 
 def test_results_that_come_while_others_are_planned_are_known(two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert register.main(two[:1]) == 0
-    planned, calls = register._planned, []
+    calls: list[Any] = []
 
-    def slow(*arguments: Any) -> Any:
-        found = planned(*arguments)
+    def slow(*arguments: Any, **options: Any) -> Any:
+        found = plan_experiment(*arguments, **options)
         if not calls:
             train("big.yaml")
         calls.append(arguments)
         return found
 
-    monkeypatch.setattr(register, "_planned", slow)
+    monkeypatch.setattr(planning, "plan_experiment", slow)
     assert register.main(two[1:]) == 0
     assert known("huge.yaml") == 3

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import PlanChanged
 from harness.execution.recording import save_plan
-from harness.experiment.changes import moved, reconcile
+from harness.experiment.changes import is_unchanged, moved, reconcile
 from harness.experiment.plan import Chosen, Plan, Selection, task_of
 from harness.experiment.scale import rescaled
 from harness.store.ledger.history import judged_results
@@ -86,8 +86,9 @@ def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[P
     """The plan to use when `requested` is wanted, and whether the stored plan of that name must be archived first.
 
     A new plan notes which of its runs have finished, or had when a look judged them, though the results were removed since. A
-    stored plan without any started run is simply replaced, a confirmation with entirely different seeds is archived. Raises
-    PlanChanged if runs of a different plan have started and `replan` is false; StoreError.
+    stored plan without any started run is simply replaced, a confirmation with entirely different seeds is archived. `replan`
+    archives a plan that has changed; another one would only become retrospective. Raises PlanChanged if runs of a different plan
+    have started and `replan` is false; StoreError.
     """
     # Before the stored plan is read: other workers may save this plan, but train it only afterwards.
     seen = {*judged_results(store.paths), *store.with_results(run.id for run in requested.runs)}
@@ -96,7 +97,7 @@ def resolve_plan(store: Store, requested: Plan, replan: bool = False) -> tuple[P
     stored = store.load_plan(requested.name)
     if stored is None:
         return requested, False
-    if replan:
+    if replan and not is_unchanged(stored, requested):
         return requested, True
     if all(record.state == "pending" for record in store.records(run.id for run in stored.runs).values()):
         return requested, False

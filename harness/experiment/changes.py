@@ -72,6 +72,12 @@ def reconcile(stored: Plan, requested: Plan, lost: Collection[str] = ()) -> Plan
     return Plan.model_validate({**dict(stored), **current, **design, "runs": runs, "listed_seeds": listed, "amended": amended})
 
 
+def is_unchanged(stored: Plan, requested: Plan) -> bool:
+    """Whether the requested plan trains and claims what the stored one does, from the same commits."""
+    same = stored.runs == requested.runs and stored.claims_digest == requested.claims_digest
+    return same and not _plan_differences(stored, requested) and not moved(stored, requested)
+
+
 def moved(stored: Plan, requested: Plan) -> dict[str, tuple[CodeVersion, CodeVersion]]:
     """The variants whose version is another commit now: label -> both versions."""
     both = {label: (stored.code[label], now) for label, now in requested.code.items() if label in stored.code}

@@ -8,8 +8,8 @@ from harness.reporting import phrases
 
 
 def scale(evidence: Evidence) -> str:
-    """`at 1/14,000 of the compute of paper, …`; of large experiments the size of the recipe's training."""
-    if words := phrases.scale(evidence.plan):
+    """`at 1/14,000 of the compute of the large experiments, …`; of large experiments the size of the recipe's training."""
+    if words := phrases.scale(evidence.plan, "the large experiments"):
         return words
     paper = evidence.paper()
     known = () if paper is None else paper.records.values()

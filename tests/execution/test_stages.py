@@ -183,6 +183,14 @@ def test_a_change_after_runs_began_is_refused_with_the_difference(store: Store, 
     assert store.load_plan("toys") == old
 
 
+def test_replan_leaves_a_plan_that_has_not_changed(store: Store, toy_plan: PlanMaker) -> None:
+    old = save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
+    finish(store, old)
+    assert resolve_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}), replan=True) == (old, False)
+    more = toy_plan({"base": {}, "better": {"effect": 2.0}}, seeds=3)
+    assert resolve_plan(store, more, replan=True)[1], "what was added becomes part of the registration"
+
+
 def test_replan_archives_what_was_planned(store: Store, toy_plan: PlanMaker) -> None:
     old = save_resolved_plan(store, toy_plan({"base": {}, "better": {"effect": 2.0}}))
     finish(store, old)

@@ -2,7 +2,7 @@
 
 from harness.reporting.phrases.claims import claim, qualifiers, short_claim, statement
 from harness.reporting.phrases.consistency import not_consistent
-from harness.reporting.phrases.estimates import confidence, interval, p_value
+from harness.reporting.phrases.estimates import confidence, interval, p_value, slope_step
 from harness.reporting.phrases.existing import reading, to_claim
 from harness.reporting.phrases.labels import MIN_LABEL, cut_middle, file_names, prefix, shorten
 from harness.reporting.phrases.ledger import DIFFERS, ledger, ledger_differs, standing
@@ -176,6 +176,7 @@ __all__ = [
     "short_registration",
     "shorten",
     "signed",
+    "slope_step",
     "spread",
     "stage",
     "standing",

@@ -45,6 +45,17 @@ def three_figures(value: float) -> str:
     return f"{value:.3g}" if abs(value) < LARGE or math.isnan(value) else fixed(float(f"{value:.3g}"), 0)
 
 
+def slope_step(row: Estimate, claim: Claim) -> tuple[float, str]:
+    """(number of units of the dose, its name) of which a slope is shown.
+
+    The slope for one parameter would round to 0: it is for a million, and for a thousand where that makes it large.
+    """
+    if getattr(claim, "dose", None) != "parameters":
+        return 1.0, "1"
+    shown = [value for value in (row.mean, *(row.interval or ())) if not math.isnan(value)]
+    return (1e3, "thousand") if any(abs(value) * 1e6 >= LARGE for value in shown) else (1e6, "million")
+
+
 Form = Literal["short", "sentence", "line"]
 
 
@@ -57,8 +68,7 @@ class EstimateText:
 
     def __init__(self, row: Estimate, claim: Claim, metrics: Mapping[str, Metric], form: Form = "short") -> None:
         self.row, self.claim, self.margin = row, claim, getattr(claim, "margin", None)
-        # The slope for a single parameter would round to 0.
-        self.scale = 1e6 if getattr(claim, "dose", None) == "parameters" else 1.0
+        self.scale, self.step = slope_step(row, claim)
         metric = metrics[claim.metric]
         shown = as_measured(row, claim, metrics)
         self.less_is_better = not isinstance(claim, DeclineClaim | ThresholdClaim) and metric.goal == "minimize"
@@ -105,7 +115,8 @@ class EstimateText:
     def plain(self) -> str:
         """`-1.05 [-1.80, -0.30]`: the value and its interval, whatever the kind of claim."""
         if isinstance(self.claim, DeclineClaim | ProportionClaim):
-            return f"{three_figures(self.scale * self.mean)} {self.brackets}".rstrip()
+            per = f"per {self.step}" if self.step != "1" else ""
+            return " ".join(filter(None, [three_figures(self.scale * self.mean), self.brackets, per]))
         if isinstance(self.claim, ThresholdClaim):
             return f"{fixed(self.mean, self.places)} {self.brackets}".rstrip()
         return f"{signed(self.mean, self.places)} {self.brackets}".rstrip()
@@ -146,7 +157,7 @@ class EstimateText:
         if math.isnan(self.row.mean):
             return ""
         dose = getattr(claim, "dose", None) or claim.factor
-        dose = "million parameters" if dose == "parameters" else f"1 of {label(dose)}"
+        dose = f"{self.step} parameters" if dose == "parameters" else f"{self.step} of {label(dose)}"
         change = f"{three_figures(self.scale * abs(self.row.mean))} {self.unit}".rstrip()
         where = f"for each {dose} beyond {figure(claim.beyond)}"
         if isinstance(claim, DeclineClaim):

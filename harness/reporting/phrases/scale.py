@@ -9,13 +9,16 @@ from harness.experiment.study import Study
 from harness.reporting.phrases.numbers import count
 
 
-def scale(plan: Plan | Study) -> str:
-    """`at 1/24,000 of the compute of paper, 10,000 images, network of 32,958 parameters`; empty for other experiments."""
+def scale(plan: Plan | Study, large: str = "") -> str:
+    """`at 1/24,000 of the compute of paper, 10,000 images, network of 32,958 parameters`; empty for other experiments.
+
+    `large`: what the experiment of full size is called; default: its name.
+    """
     if (own := plan.scale) is None:
         return ""
     networks = "network" if own.parameters[0] == own.parameters[1] else "networks"
     parts = (
-        f"at {_share(own.compute)} the compute of {own.of}",
+        f"at {_share(own.compute)} the compute of {large or own.of}",
         f"{_range(own.cases)} {own.what}",
         f"{networks} of {_range(own.parameters)} parameters",
     )

@@ -185,7 +185,7 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
     ids = sources.of_row(verdict, row)
     shown = as_measured(row, claim, report.metrics)
     bounds = None if shown.interval is None or any(map(math.isnan, shown.interval)) else shown.interval
-    name, size, unit = quantity(claim, metric)
+    name, size, unit = quantity(claim, metric, row)
     mean, bounds = size * shown.mean, None if bounds is None else (size * bounds[0], size * bounds[1])
     places = phrases.decimals([mean, *(bounds or ())], Metric("", metric.goal) if "per" in unit.split() else metric)
     if "per" in unit.split() or (metric.unit != "%" and not metric.exact):
@@ -223,7 +223,7 @@ def _replicates(row: Estimate, ids: tuple[str, ...]) -> Iterator[Fact]:
         yield Fact(OUTCOMES, Cell(f"{counts} {outcomes.only_baseline:,d}, neither {outcomes.neither:,d}", ids))
 
 
-def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
+def quantity(claim: Claim, metric: Metric, row: Estimate) -> tuple[str, float, str]:
     """(name, factor, unit) by which a claim's estimate is shown."""
     unit = phrases.difference_unit(metric.unit)
     match claim:
@@ -233,9 +233,8 @@ def quantity(claim: Claim, metric: Metric) -> tuple[str, float, str]:
             return "inside minus outside", 1.0, unit
         case DeclineClaim():
             return "decline", 1.0, f"{unit} per 1"
-        case ProportionClaim(dose="parameters"):
-            return "slope before minus after", 1e6, f"{unit} per million"
         case ProportionClaim():
-            return "slope before minus after", 1.0, f"{unit} per 1"
+            size, step = phrases.slope_step(row, claim)
+            return "slope before minus after", size, f"{unit} per {step}"
         case _:
             return "difference", 1.0, unit

@@ -288,8 +288,8 @@ def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
         "0.397 pp less for each million parameters beyond 32 than up to it (p .003), 95 % interval 0.12 to 0.674, 5 seeds."
     )
     small = row(verdict="supported", mean=1.2096e-2, interval=(4.05e-4, 2.3786e-2), over=None)  # a network of thousands
-    assert "12,100 pp less for each million parameters" in phrases.headline(verdict(claim, small), METRICS)
-    assert "95 % interval 405 to 23,800, 5 seeds" in phrases.headline(verdict(claim, small), METRICS)
+    assert "12.1 pp less for each thousand parameters" in phrases.headline(verdict(claim, small), METRICS)
+    assert "95 % interval 0.405 to 23.8, 5 seeds" in phrases.headline(verdict(claim, small), METRICS)
 
 
 def test_every_note_is_a_sentence() -> None:
