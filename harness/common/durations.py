@@ -83,7 +83,7 @@ def _text(text: str) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """A number, cut where it is far out of range, as large integers are no floats; None for anything else."""
+    """A number, cut where it is far out of range, as large integers overflow a float; None for anything else."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     return float(max(-1, min(value, 2 * LONGEST_S))) if is_number else None
 

@@ -76,7 +76,7 @@ def may_be_thousands(cells: Any) -> bool:
 
 
 def _numbers(cells: Any) -> Any:
-    """As int64, uint64 or float64; None: some are no numbers."""
+    """As int64, uint64 or float64; None: some are not numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

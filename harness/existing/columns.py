@@ -176,7 +176,7 @@ class _Finder:
                 "or several with --factor"
             )
         numbers = [name for name in self.names if name not in self.taken and self._is_number(name) and not INDEX.fullmatch(name)]
-        measured = not metrics and any(map(likely_goal, numbers))  # lr, accuracy: these are no variants
+        measured = not metrics and any(map(likely_goal, numbers))  # lr, accuracy: these do not name variants
         if not any(metrics.values()) and len(numbers) > 1 and not texts and not measured:
             for name in numbers:
                 self.taken.add(name)

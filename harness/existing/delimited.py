@@ -30,7 +30,7 @@ UNNAMED = "column "  # and its number
 
 
 class Lines:
-    """The rows of a text, with the lines on which they begin. Blank lines are no rows."""
+    """The rows of a text, with the lines on which they begin. Blank lines are skipped."""
 
     def __init__(self, source: str, text: str, separator: str) -> None:
         self.source, self._text, self._separator = source, text, separator

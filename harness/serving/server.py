@@ -61,7 +61,7 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature of its base
-        """A connection that ended early is no error of this server; others are reported without the request."""
+        """A connection that ended early is not reported: the server did nothing wrong. Others are, without the request."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"harness serve: {error!r}", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ VARIABLE = "HARNESS_WANDB_ALERTS"
 CHOICES = ("all", "failures", "verdicts", "none")
 LONGEST_TITLE = 63  # characters; W&B wants fewer than 64
 LONGEST_TEXT = 1000  # a chat message, not a log
-RECENT = timedelta(days=1)  # older news is no reason for a message; for as long W&B drops a second alert with the same title
+RECENT = timedelta(days=1)  # older news is not sent; for as long W&B drops a second alert with the same title
 
 Level = Literal["INFO", "WARN", "ERROR"]
 

@@ -29,7 +29,7 @@ class Benchmark:
 
 
 def benchmarks(settings: Settings) -> list[Benchmark]:
-    """The plain loop, then several processes on the device, then the ways to execute a step, which tell why.
+    """The plain loop, then several processes on the device, then the ways to execute a step, which show why.
 
     Expected times: by the steps of a turn, for 15,000 samples/s of the harness and 7,000 of the plain loop's four loader workers.
     """

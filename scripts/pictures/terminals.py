@@ -47,7 +47,7 @@ def screen(experiment: str, width: int) -> tuple[str, str]:
 
 
 def log(experiment: str) -> str:
-    """What a log is told: how far everything is, then two runs that finish."""
+    """What a log shows: how far everything is, then two runs that finish."""
     with _results() as store:
         plan, out = plan_of(experiment), terminal(1000)
         times = iter([0.0, 1.0, HEARTBEAT_S, HEARTBEAT_S, HEARTBEAT_S + 1, HEARTBEAT_S + 2])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.reporting import phrases
 from harness.reporting.figures.layout import add_space_below, empty_figure, new_figure, text_figure
 from harness.reporting.figures.legend import legend
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject, calculable
 
@@ -54,12 +54,12 @@ def cost(subject: Subject) -> Figure:
             own, line, x = subject.values[variant].dropna(), styles[variant], found[variant]
             if subject.compared:
                 mean = axis.plot([x], [own.mean()], line.marker, color=line.colour, markersize=7, zorder=4)
-                tell(mean, [f"{subject.told_mean(variant, own)}\n{phrases.count(x)} parameters"])
+                set_tooltips(mean, [f"{subject.mean_tooltip(variant, own)}\n{phrases.count(x)} parameters"])
                 if (interval := subject.interval(own)) is not None:
                     axis.plot([x] * 2, interval, color=line.colour, linewidth=2.0, zorder=3)
             else:
                 dots = axis.plot([x] * len(own), own, line.marker, color=line.colour, markersize=5, alpha=0.8, markeredgewidth=0)
-                tell(dots, subject.told(variant, own))
+                set_tooltips(dots, subject.tooltips(variant, own))
         axis.set_xscale("log")
         low, high = (bound(found[variant] for variant in drawn) for bound in (min, max))
         edge = (high / low) ** SPAN if high > low else 1.05

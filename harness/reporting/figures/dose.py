@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.experiment.claims import DeclineClaim, ProportionClaim, RangeClaim
 from harness.reporting import phrases
 from harness.reporting.figures.layout import BAND, INK, PALE, empty_figure, new_figure
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.scale import Scale, scale
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.reporting.figures.subject import Subject
@@ -60,8 +60,10 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
     if joined:
         axis.add_collection(LineCollection(seeds, linewidths=0.7, alpha=0.45, **faint))
     dots = axis.plot(*np.concatenate(seeds).T, ".", markeredgewidth=0, **size, **faint)
-    told = {variant: dict(zip(values.index, subject.told(variant, values[variant]), strict=True)) for variant in columns}
-    tell(dots, [told[variant][seed] for seed, own in values.iterrows() for variant in columns if not np.isnan(own[variant])])
+    texts = {variant: dict(zip(values.index, subject.tooltips(variant, values[variant]), strict=True)) for variant in columns}
+    set_tooltips(
+        dots, [texts[variant][seed] for seed, own in values.iterrows() for variant in columns if not np.isnan(own[variant])]
+    )
     if subject.compared:
         axis.plot(places.places, values.mean().to_numpy(), color=COLOURS[0], linewidth=1.0, zorder=3)
         for place, level, variant in zip(places.places, places.levels, columns, strict=True):
@@ -74,7 +76,7 @@ def _doses(axis: Axes, subject: Subject, factor: str, places: Scale, filled: set
             mean = axis.plot(
                 [place] * min(len(own), 1), [own.mean()] * min(len(own), 1), "o", color=COLOURS[0], markerfacecolor=fill, **mark
             )
-            tell(mean, [subject.told_mean(variant, own)])
+            set_tooltips(mean, [subject.mean_tooltip(variant, own)])
     axis.set_xlim(-EDGE, 1 + EDGE)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + HEADROOM * (high - low))

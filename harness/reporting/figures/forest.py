@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.verdicts import Row
 from harness.reporting import phrases
 from harness.reporting.figures.layout import BAND, INK, PALE, better_hint, bounds, empty_figure, new_figure, signed
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 from harness.reporting.figures.ticks import fit_ticks
@@ -94,7 +94,7 @@ def _panel(axis: Axes, subject: Subject, over: str, rows: Sequence[Row], width: 
             dot = axis.plot(
                 [row.difference], [place], line.marker, color=line.colour, markerfacecolor=fill, markersize=6.5, zorder=4
             )
-            tell(dot, [subject.told_difference(row)])
+            set_tooltips(dot, [subject.difference_tooltip(row)])
             reach.append(row.difference)
         if row.interval is not None:
             axis.plot(row.interval, [place] * 2, color=line.colour, linewidth=2.2 if row.claimed else 1.2, zorder=3)
@@ -135,7 +135,7 @@ def _values(subject: Subject) -> Figure:
             dots = axis.plot(
                 own, [place] * len(own), line.marker, color=line.colour, markersize=5.5, alpha=0.8, markeredgewidth=0
             )
-            tell(dots, subject.told(variant, own))
+            set_tooltips(dots, subject.tooltips(variant, own))
             if own.empty:
                 _say(axis, 0, place, "no value yet", PALE)
         axis.set_yticks(range(len(shown)), phrases.shorten(shown, WIDE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.reporting.figures.layout import INK, PALE, better_hint
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.search_subject import SearchSubject, panels
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.search.trials import Trial, front
@@ -43,10 +43,10 @@ def _panel(axis: Axes, subject: SearchSubject, names: tuple[str, str], members: 
     pale = axis.plot(
         [x for x, _ in beaten], [y for _, y in beaten], "o", color=PALE, alpha=0.4, markersize=4.5, markeredgewidth=0
     )
-    tell(pale, [subject.told(trial) for trial in others])
+    set_tooltips(pale, [subject.tooltip(trial) for trial in others])
     places, heights = [x for x, _, _ in own], [y for _, y, _ in own]
     dots = axis.plot(places, heights, "o-" if joined else "o", color=COLOURS[0], markersize=6.5, linewidth=1.0, zorder=3)
-    tell(dots, [subject.told(trial) for trial in ordered])
+    set_tooltips(dots, [subject.tooltip(trial) for trial in ordered])
     for x, y, number in own if len(own) <= NAMED else ():
         axis.annotate(str(number), (x, y), (5, 5), textcoords="offset points", fontsize=8, color=INK)
     axis.margins(0.08)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.reporting import phrases
 from harness.reporting.figures.dose import ticks
 from harness.reporting.figures.layout import SideLabel, empty_figure, new_figure, side_labels
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.scale import scale
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
@@ -44,7 +44,7 @@ def grid(subject: Subject) -> Figure:
             for place, variant in zip(x, columns, strict=True):
                 own = values[variant].dropna()
                 dots = axis.plot([place] * len(own), own, line.marker, color=line.colour, **faint)
-                tell(dots, subject.told(variant, own))
+                set_tooltips(dots, subject.tooltips(variant, own))
             means = values.mean()
             ending = means.dropna()
             if ending.empty:
@@ -60,7 +60,10 @@ def grid(subject: Subject) -> Figure:
                     markersize=6,
                     zorder=4,
                 )
-                tell(drawn, [subject.told_mean(variant, values[variant]) for variant in columns if values[variant].notna().any()])
+                set_tooltips(
+                    drawn,
+                    [subject.mean_tooltip(variant, values[variant]) for variant in columns if values[variant].notna().any()],
+                )
                 for place, variant in zip(x, columns, strict=True):
                     interval = subject.interval(values[variant])
                     if interval is not None:

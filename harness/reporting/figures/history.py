@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reporting import phrases
 from harness.reporting.figures.layout import INK, PALE, SideLabel, better_hint, new_figure, show_text, side_labels
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.search_subject import SearchSubject, SeedValues
 from harness.reporting.figures.style import COLOURS, drawing
 from harness.tasks.results import is_usable
@@ -77,12 +77,12 @@ def _trials(axis: Axes, subject: SearchSubject) -> None:
 
     dots = _columns([(number, inside(value)) for number, value in done])
     marks = axis.plot(*dots, "o", color=DOT, markersize=4.6, alpha=0.75, zorder=3)
-    tell(marks, [subject.told(trial) for trial in subject.completed])
+    set_tooltips(marks, [subject.tooltip(trial) for trial in subject.completed])
     for state, (mark, colour) in OTHERS.items():
         own = [trial for trial in subject.trials if trial.state == state]
         last = [(trial.number, inside(list((trial.curve or {0: edge}).values())[-1])) for trial in own]
         marks = axis.plot(*_columns(last), mark, color=colour, markersize=4.8, markerfacecolor="none", alpha=0.85, zorder=2)
-        tell(marks, [subject.told(trial) for trial in own])
+        set_tooltips(marks, [subject.tooltip(trial) for trial in own])
     steps: list[tuple[float, float]] = []
     for number, value in done:
         if not steps or ((value > steps[-1][1]) == up and value != steps[-1][1]):

@@ -1,4 +1,4 @@
-"""What a reader is told about each mark of a figure: kept with its artist, and written into the SVG as its title."""
+"""The tooltip of each mark of a figure: kept with its artist, and written into the SVG as its title."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-ATTRIBUTE = "told"  # of an artist: a text for each of its marks
+ATTRIBUTE = "tooltips"  # of an artist: a text for each of its marks
 GROUP = r"^( *)<g id=\"{}\">\n.*?^\1</g>$"
 MARKER, LINE = re.compile(r"<use [^>]*/>"), re.compile(r"<path [^>]*/>")
 DEFINITIONS = re.compile(r"<defs>.*?</defs>", re.DOTALL)
 
 
-def tell(artists: Iterable[Artist], texts: Sequence[str]) -> None:
-    """Give each mark of `artists` its text, lines separated by line breaks; an artist without markers is one mark."""
+def set_tooltips(artists: Iterable[Artist], texts: Sequence[str]) -> None:
+    """Give each mark of `artists` its tooltip, lines separated by line breaks; an artist without markers is one mark."""
     for artist in artists:
         setattr(artist, ATTRIBUTE, tuple(texts))
 
 
 def named(figure: Figure) -> dict[str, Sequence[str]]:
     """Name in the SVG -> texts of the marks of an artist, which gets this name."""
-    told = [artist for artist in figure.findobj() if getattr(artist, ATTRIBUTE, ())]
-    for place, artist in enumerate(told, 1):
+    labelled = [artist for artist in figure.findobj() if getattr(artist, ATTRIBUTE, ())]
+    for place, artist in enumerate(labelled, 1):
         artist.set_gid(f"marks_{place}")
-    return {str(artist.get_gid()): getattr(artist, ATTRIBUTE) for artist in told}
+    return {str(artist.get_gid()): getattr(artist, ATTRIBUTE) for artist in labelled}
 
 
 def titled(svg: str, texts: Mapping[str, Sequence[str]]) -> str:

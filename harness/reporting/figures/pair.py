@@ -17,7 +17,7 @@ from harness.reporting.figures.layout import (
     signed,
     wrap_label,
 )
-from harness.reporting.figures.marks import signed_figure, tell
+from harness.reporting.figures.marks import set_tooltips, signed_figure
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import Subject
 
@@ -64,13 +64,14 @@ def _values(axis: Axes, subject: Subject, variants: tuple[str, str]) -> None:
         dots = axis.plot(
             [place] * len(own), own, line.marker, color=line.colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
-        tell(dots, subject.told(variant, own))
+        set_tooltips(dots, subject.tooltips(variant, own))
         words = wrap_label(variant, 20)
         if subject.compared and len(own) > 1:
             side = -0.16 if place == 0 else 0.16
             reach = [place + side - 0.08, place + side + 0.08]
-            tell(
-                axis.plot(reach, [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3), [subject.told_mean(variant, own)]
+            set_tooltips(
+                axis.plot(reach, [own.mean()] * 2, color=line.colour, linewidth=2.4, zorder=3),
+                [subject.mean_tooltip(variant, own)],
             )
         if subject.compared:
             spread = phrases.spread(float(own.mean()), float(own.std(ddof=1)), subject.places)
@@ -100,10 +101,12 @@ def _difference(axis: Axes, subject: Subject, base: str, other: str) -> None:
         reach += [-subject.margin, subject.margin]
     dots = axis.plot(places, by_seed, "o", color=PALE, markersize=4.5, alpha=0.75, markeredgewidth=0, zorder=3)
     names = f"{other} minus {base}"
-    tell(dots, [f"{signed_figure(value)} {subject.unit}\n{names}, seed {seed}" for seed, value in pairs.items()])
+    set_tooltips(dots, [f"{signed_figure(value)} {subject.unit}\n{names}, seed {seed}" for seed, value in pairs.items()])
     ticks = {0.0: f"each of\n{phrases.plural(row.pairs, 'seed')}" if row.pairs > 1 else "the seed"} if paired else {}
     if row.interval is not None or not paired:
-        tell(axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4), [subject.told_difference(row)])
+        set_tooltips(
+            axis.plot([MEAN], [row.difference], "D", color=INK, markersize=7, zorder=4), [subject.difference_tooltip(row)]
+        )
         words = f"{signed(row.difference, subject.places)} {subject.unit}".rstrip()
         ticks[MEAN] = (
             f"over {row.cases:,d} cases" if row.cases else "mean" if paired else f"unpaired,\n{phrases.counted_runs(row.runs)}"

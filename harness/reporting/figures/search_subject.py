@@ -86,7 +86,7 @@ class SearchSubject:
         """Of a completed trial."""
         return trial.objectives[objective or self.study.metric]
 
-    def told(self, trial: Trial) -> str:
+    def tooltip(self, trial: Trial) -> str:
         """The text of a trial's mark: its objectives, or its state, and its parameters."""
         values = [
             f"{phrases.label(name)} {phrases.figure(trial.objectives[name])} {self.metrics[name].unit}".rstrip()

@@ -10,7 +10,7 @@ from harness.experiment.claims import ThresholdClaim
 from harness.reporting import phrases
 from harness.reporting.figures.curves import FEW_EPOCHS, MANY_POINTS, MOST_LINES, key, seeds_and_mean
 from harness.reporting.figures.layout import PALE, SideLabel, new_figure, show_text, side_labels
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.style import drawing, line_styles
 from harness.reporting.figures.subject import LOST, Subject, calculable
 from harness.tasks.protocol import Metric
@@ -104,7 +104,7 @@ def _lines(axis: Axes, subject: Subject, epochs: pd.DataFrame, names: Sequence[s
 
 
 def _tell_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None) -> None:
-    """Invisible marks at the last value of each seed, which tell it."""
+    """Invisible marks at the last value of each seed, with its tooltip."""
     unit = metric.unit if metric else ""
     texts = [
         f"{phrases.figure(float(row[name]))} {unit}".rstrip()
@@ -113,7 +113,7 @@ def _tell_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None)
         + (f"\nrun {row['id']}" if "id" in row else "")
         for _, row in ends.iterrows()
     ]
-    tell([axis.scatter(ends["epoch"], ends[name], s=36, facecolors="none", edgecolors="none")], texts)
+    set_tooltips([axis.scatter(ends["epoch"], ends[name], s=36, facecolors="none", edgecolors="none")], texts)
 
 
 def _ends(epochs: pd.DataFrame) -> tuple[float, float]:

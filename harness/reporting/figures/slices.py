@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.experiment.space import Categorical, Range
 from harness.reporting import phrases
 from harness.reporting.figures.layout import INK, wrap_label
-from harness.reporting.figures.marks import tell
+from harness.reporting.figures.marks import set_tooltips
 from harness.reporting.figures.search_subject import NAME, SearchSubject, logarithmic, panels, shades
 from harness.reporting.figures.style import drawing
 from harness.search.trials import Trial
@@ -58,7 +58,7 @@ def _panel(axis: Axes, subject: SearchSubject, parameter: Range | Categorical, t
     places = [float(options.index(str(value))) for value in own] if options else [float(value) for value in own]
     crowd = len(trials) > 2000
     dots = axis.scatter(places, values, s=20, c=colours, linewidths=0, alpha=0.85, zorder=3, rasterized=crowd)
-    tell([dots], [subject.told(trial) for trial in trials])
+    set_tooltips([dots], [subject.tooltip(trial) for trial in trials])
     best = subject.best
     if best is not None and best in trials:
         place = places[trials.index(best)]

@@ -88,7 +88,7 @@ def drawing() -> Iterator[None]:
         mpl.rcdefaults()  # a user's matplotlibrc would decide what STYLE does not
         mpl.rcParams.update(STYLE)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box; the name is in the tables too
-        # A panel without any room is no figure: what saves it says so.
+        # A panel without any room cannot be drawn: what saves it says so.
         warnings.filterwarnings("error", "constrained_layout not applied")
         yield
 

@@ -122,7 +122,7 @@ class Subject:
         own = values.dropna().to_numpy()
         return None if len(own) < 2 or self.metric.exact else summary(own).interval(self.table.level)
 
-    def told(self, variant: str, own: pd.Series) -> list[str]:
+    def tooltips(self, variant: str, own: pd.Series) -> list[str]:
         """A text for each value by seed: what it is, and of which run."""
         texts = []
         for seed, value in own.items():
@@ -131,7 +131,7 @@ class Subject:
             texts.append("\n".join([*lines, *([f"run {run_id}"] if run_id else [])]))
         return texts
 
-    def told_mean(self, variant: str, own: pd.Series) -> str:
+    def mean_tooltip(self, variant: str, own: pd.Series) -> str:
         """The text of a variant's mean."""
         interval = self.interval(own)
         lines = [
@@ -142,7 +142,7 @@ class Subject:
             lines.append(f"{self.level} {' to '.join(phrases.number(bound, self.places) for bound in interval)}")
         return "\n".join(lines)
 
-    def told_difference(self, row: Row) -> str:
+    def difference_tooltip(self, row: Row) -> str:
         """The text of a difference between two variants."""
         lines = [
             f"{phrases.signed(row.difference, self.places)} {self.unit}".rstrip(),

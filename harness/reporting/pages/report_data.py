@@ -119,7 +119,7 @@ class ReportData:
 
     @cached_property
     def ledger(self) -> PlanLedger:
-        """What the ledger tells about the plan, read when first needed. Raises StoreError."""
+        """What the ledger says about the plan, read when first needed. Raises StoreError."""
         if self.store is None:
             return PlanLedger(None, (), ())
         return plan_ledger(self.store, self.plan, self.digests)

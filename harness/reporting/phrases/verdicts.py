@@ -92,8 +92,8 @@ def part(verdict: Verdict, row: Estimate, metrics: Mapping[str, Metric], settle:
     `alpha`: of the plan; with it the result is a whole line: `better by 0.33 pp [+0.21, +0.45], n 5, p .004`.
     """
     if alpha is None:
-        told = "; ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), *_untested(row)]))
-        wording = ", ".join(filter(None, [told, over_cases(row)]))
+        text = "; ".join(filter(None, [_words(verdict, EstimateText(row, verdict.claim, metrics)), *_untested(row)]))
+        wording = ", ".join(filter(None, [text, over_cases(row)]))
         return "; ".join([wording, *_prospects(row, settle)])
     words = _words(verdict, EstimateText(row, verdict.claim, metrics, "line"))
     wording = ", ".join(filter(None, [words, _counted(row), _tested(verdict, row, alpha)])) if words else ""

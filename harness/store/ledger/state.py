@@ -59,7 +59,7 @@ class LoopState:
         return next((each for each in self.members if each.question == question), None)
 
     def not_kept(self, run_ids: Iterable[str]) -> LoopJoined | None:
-        """The first member that compared a variant with one of these runs and was no discovery, if none that did was."""
+        """The first member that compared a variant with one of these runs and was not a discovery, if none that did was."""
         kept = {run for each in self.members if each.number in self.found for run in each.compared}
         wanted = {*run_ids} - kept
         return next((each for each in self.members if wanted & {*each.compared}), None)

@@ -1,4 +1,4 @@
-"""Marks of figures: each tells its own value, in the SVG as its title, and nothing is told of marks that are not all drawn."""
+"""Marks of figures: each has a tooltip with its own value, in the SVG its title; marks that are not all drawn have none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subjects import crossed, doses, plan_of, subject_of
 
 from harness.experiment.plan import Plan
 from harness.reporting.figures import design, main_figure, pair, save
-from harness.reporting.figures.marks import named, tell, titled
+from harness.reporting.figures.marks import named, set_tooltips, titled
 
 TITLES = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 
@@ -52,19 +52,19 @@ def test_a_picture_is_the_same_with_and_without_titles(tmp_path: Path) -> None:
 
 def test_a_name_cannot_break_the_picture(tmp_path: Path) -> None:
     figure = Figure()
-    tell(figure.subplots().plot([1], [2], "o"), ['2 <b> & "c"'])
+    set_tooltips(figure.subplots().plot([1], [2], "o"), ['2 <b> & "c"'])
     assert titles(figure, tmp_path) == ["2 &lt;b&gt; &amp; &quot;c&quot;"]
 
 
 def test_where_a_mark_is_not_drawn_none_gets_the_text_of_another(tmp_path: Path) -> None:
     figure = Figure()
-    tell(figure.subplots().plot([1, 2, 3], [1, float("nan"), 3], "o"), ["first", "second", "third"])
+    set_tooltips(figure.subplots().plot([1, 2, 3], [1, float("nan"), 3], "o"), ["first", "second", "third"])
     assert titles(figure, tmp_path) == []
 
 
 def test_a_line_without_markers_is_one_mark(tmp_path: Path) -> None:
     figure = Figure()
-    tell(figure.subplots().plot([1, 2], [1, 2]), ["an interval"])
+    set_tooltips(figure.subplots().plot([1, 2], [1, 2]), ["an interval"])
     assert titles(figure, tmp_path) == ["an interval"]
 
 
