@@ -11,6 +11,7 @@ import argparse
 import io
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
@@ -22,7 +23,7 @@ import found_results  # noqa: E402
 import page  # noqa: E402
 import source_figures  # noqa: E402
 import verdict_figure  # noqa: E402
-from lessons import FURTHER, LESSONS  # noqa: E402
+from lessons import FURTHER, LESSONS, Lesson  # noqa: E402
 from trained_size import scale  # noqa: E402
 
 from harness.errors import HarnessError  # noqa: E402
@@ -66,14 +67,14 @@ def text(found: found_results.Evidence, target: Path = PAGE) -> str:
 
 def with_block(readme: str, found: found_results.Evidence) -> str:
     """The README with what was found between its markers; unchanged without them."""
-    claims = [each for _, each in _claims(found)]
-    said = f"The lessons of a report on CIFAR-10 were tested {scale(found)}. {found_claims.sentences(claims)}"
+    claims = [[each for _, each in _claims(found, lessons)] for lessons in (LESSONS, FURTHER)]
+    said = f"The lessons of a report on CIFAR-10 were tested {scale(found)}. {found_claims.sentences(*claims)}"
     return BLOCK.sub(lambda _: "\n".join(wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False)) + "\n", readme)
 
 
 def pictures(found: found_results.Evidence, target: Path = PAGE) -> dict[str, bytes]:
     """Name -> content of each picture of the page; the same results give the same bytes."""
-    overview = verdict_figure.verdict_figure(_claims(found), phrases.rehearsal(found.plan))
+    overview = verdict_figure.verdict_figure(_claims(found, (*LESSONS, *FURTHER)), phrases.rehearsal(found.plan))
     drawn = {f"{target.stem}_verdicts.png": _small(figures.rendered(overview, "figure")["figure.png"])}
     if (paper := found.paper()) is not None:
         for name, figure in source_figures.figures_of(paper).items():
@@ -91,8 +92,8 @@ def _small(png: bytes) -> bytes:
     return out.getvalue()
 
 
-def _claims(found: found_results.Evidence) -> list[tuple[str, found_claims.FoundClaim]]:
-    return [(lesson.letter, each) for lesson in (*LESSONS, *FURTHER) for each in found_claims.of_lesson(found, lesson)]
+def _claims(found: found_results.Evidence, lessons: Sequence[Lesson]) -> list[tuple[str, found_claims.FoundClaim]]:
+    return [(lesson.letter, each) for lesson in lessons for each in found_claims.of_lesson(found, lesson)]
 
 
 if __name__ == "__main__":

@@ -99,11 +99,12 @@ def tuned(found: Tuning) -> str:
     return f"choosing settings, {found.finished:,d} of {phrases.plural(len(found.plan.runs), 'run')}"
 
 
-def sentences(claims: list[FoundClaim]) -> str:
+def sentences(lessons: list[FoundClaim], further: list[FoundClaim]) -> str:
     """What was found, in a few sentences: how many claims have which verdict, which are refuted, which are open."""
+    claims = [*lessons, *further]
     known = [each for each in claims if each.counts]
     others = [each for each in claims if each.result is None and each.word in (RUNNING, WAITING)]
-    text = [_counted(known)] if known else []
+    text = [_counted("{} about the lessons", lessons), _counted("{} beyond them", further)]
     if doubtful := sum(each.result is not None for each in claims) - len(known):
         which = "claim does" if doubtful == 1 else "claims do"
         text.append(f"{doubtful} more {which} not count as evidence: retrospective, or of a rehearsal.")
@@ -113,7 +114,7 @@ def sentences(claims: list[FoundClaim]) -> str:
     text += [f"{each.experiment}: {each.word}." for each in claims if each.result is None and each not in others]
     if others:
         text.append(f"Experiments without results so far: {phrases.listed([each.experiment for each in others])}.")
-    return " ".join(text)
+    return " ".join(filter(None, text))
 
 
 def _estimated(each: FoundClaim) -> str:
@@ -122,18 +123,20 @@ def _estimated(each: FoundClaim) -> str:
     return f"{each.statement} ({estimate})" if estimate else each.statement
 
 
-def _counted(known: list[FoundClaim]) -> str:
-    """The number of claims with each verdict, and of those without one."""
+def _counted(which: str, claims: list[FoundClaim]) -> str:
+    """The number of claims with each verdict, and of those without one; empty if none counts as evidence."""
+    known = [each for each in claims if each.counts]
+    if not known:
+        return ""
     every = Counter(each.word for each in known)
     number = {word: every[word] for word in WORDS if every[word]}
     left = len(known) - sum(number.values())
+    of = f"Of {which.format(phrases.plural(len(known), 'claim'))}"
     if not number:
-        return f"Of {phrases.plural(len(known), 'claim')}, none is decided yet."
+        return f"{of}, none is decided yet."
     first, *rest = number.items()
     parts = [f"{first[1]} {_are(first[1])} {first[0]}", *(f"{count} {word}" for word, count in rest)]
-    return f"Of {phrases.plural(len(known), 'claim')}, {phrases.listed(parts)}" + (
-        f"; {left} {_are(left)} not decided yet." if left else "."
-    )
+    return f"{of}, {phrases.listed(parts)}" + (f"; {left} {_are(left)} not decided yet." if left else ".")
 
 
 def _are(count: int) -> str:

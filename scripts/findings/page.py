@@ -40,7 +40,7 @@ def page(evidence: Evidence, folder: Path, pictures: str) -> str:
         "",
         *_introduction(evidence, results),
         "",
-        sentences([*claims, *further]),
+        sentences(claims, further),
         "",
         f"![Each claim with its verdict, and its difference as a share of the margin]({pictures}verdicts.png)",
         "",
