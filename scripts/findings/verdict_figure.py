@@ -12,6 +12,7 @@ from found_claims import RUNNING, WAITING, FoundClaim
 from harness.analysis.verdicts import Estimate
 from harness.reporting.figures.layout import BAND, INK, PALE, new_figure
 from harness.reporting.figures.style import drawing
+from harness.reporting.tables.claims import ClaimResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ LOOKS: Mapping[str, tuple[str, str, bool]] = {  # word: colour, marker, filled
 UNDECIDED = (PALE, "o", False)
 REACH = 4.0  # margins; what lies beyond is an arrow at the edge
 ROW, FRAME = 0.29, 0.85  # inches
-CLAIM, RESULT = 46, 60  # letters of a line of a claim, which may have two, and of a result without a margin
+CLAIM, RESULT = 46, 66  # letters of a line of a claim, which may have two, and of a result without a margin
 ASIDE: Mapping[str, Any] = {"fontsize": 7, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
 SPREAD = 0.56  # of a row, over which several variants are spread
 
@@ -64,13 +65,21 @@ def _row(axis: Axes, place: int, claim: FoundClaim) -> None:
     verdict = claim.result.verdict
     margin = getattr(verdict.claim, "margin", None)
     if not margin:
-        words = shorten(claim.result.outcome.text, RESULT, placeholder=" …")
+        words = shorten(_result(claim.result, claim), RESULT, placeholder=" …")
         axis.annotate(words, (0.5, place), (0, 0), axis.get_yaxis_transform(), ha="center", color=PALE, **{**word, **ASIDE})
         return
     rows = [row for row in verdict.rows if not math.isnan(row.mean)]
     for number, row in enumerate(rows):
         shift = SPREAD * (number / (len(rows) - 1) - 0.5) if len(rows) > 1 else 0.0
         _estimate(axis, place + shift, row, margin, claim, alone=len(rows) == 1)
+
+
+def _result(result: ClaimResult, claim: FoundClaim) -> str:
+    """`45.46 % [44.85, 46.07]`, `decline +64.9 pp per 1 [+31.0, +98.8]`; before the first look its wording."""
+    if not claim.estimate:
+        return result.outcome.text
+    name = result.facts[0].name
+    return " ".join(filter(None, ["" if name == "mean" else name, claim.estimate, claim.interval]))
 
 
 def _estimate(axis: Axes, height: float, row: Estimate, margin: float, claim: FoundClaim, *, alone: bool) -> None:
