@@ -12,7 +12,6 @@ from found_claims import RUNNING, WAITING, FoundClaim
 from harness.analysis.verdicts import Estimate
 from harness.reporting.figures.layout import BAND, INK, PALE, new_figure
 from harness.reporting.figures.style import drawing
-from harness.reporting.tables.claims import ClaimResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +64,7 @@ def _row(axis: Axes, place: int, claim: FoundClaim) -> None:
     verdict = claim.result.verdict
     margin = getattr(verdict.claim, "margin", None)
     if not margin:
-        words = shorten(_result(claim.result, claim), RESULT, placeholder=" …")
+        words = shorten(_estimated(claim), RESULT, placeholder=" …")
         axis.annotate(words, (0.5, place), (0, 0), axis.get_yaxis_transform(), ha="center", color=PALE, **{**word, **ASIDE})
         return
     rows = [row for row in verdict.rows if not math.isnan(row.mean)]
@@ -74,11 +73,12 @@ def _row(axis: Axes, place: int, claim: FoundClaim) -> None:
         _estimate(axis, place + shift, row, margin, claim, alone=len(rows) == 1)
 
 
-def _result(result: ClaimResult, claim: FoundClaim) -> str:
+def _estimated(claim: FoundClaim) -> str:
     """`45.46 % [44.85, 46.07]`, `decline +64.9 pp per 1 [+31.0, +98.8]`; before the first look its wording."""
+    assert claim.result is not None
     if not claim.estimate:
-        return result.outcome.text
-    name = result.facts[0].name
+        return claim.result.outcome.text
+    name = claim.result.facts[0].name
     return " ".join(filter(None, ["" if name == "mean" else name, claim.estimate, claim.interval]))
 
 
