@@ -208,7 +208,8 @@ def _claim(each: FoundClaim) -> Iterator[str]:
 
 
 def _links(names: Sequence[str], results: str) -> Iterator[str]:
-    links = [f"[{name}]({results}/reports/{name}/index.html)" for name in dict.fromkeys(names)]
+    folders = {name: f"{results}/reports/{name}" for name in names}
+    links = [f"[{name}]({folder}/index.html) ([as text]({folder}/report.md))" for name, folder in folders.items()]
     if links:
         yield f"{'Report' if len(links) == 1 else 'Reports'}: {', '.join(links)}"
         yield ""

@@ -77,7 +77,7 @@ def test_the_page_has_every_lesson_with_its_verdict_large_or_small(
     assert "**still running**: 7 of 10 runs" in rows["bare improves on base"]
     assert rows["dropout_sweep"].count("not begun") == 1
     assert f"> The report says lookahead{ending}." in page
-    assert f"../results/reports/lookahead{ending}/index.html" in page
+    assert f"[lookahead{ending}](../results/reports/lookahead{ending}/index.html) ([as text](../results/reports/" in page
     assert "A processor, 1 thread a run" in page
     assert "commit `0123456789`" in page
     headings = re.findall(r"^### \((.)\)", page, re.MULTILINE)
