@@ -103,9 +103,11 @@ def sections(root: Path) -> str:
 def link_reports(app: Sphinx, document: nodes.document) -> None:
     """Links from pages to published files lead to the copies, those to folders to the gallery."""
     for node in [*document.findall(addnodes.download_reference), *document.findall(addnodes.pending_xref)]:
-        if node.get("reftype") != "myst" or node.get("refdomain"):
+        if node.get("reftype") != "myst" or node.get("refdomain") not in (None, "", "doc"):
             continue
-        name, page = normpath(app.env.relfn2path(node["reftarget"].partition("#")[0], node["refdoc"])[0]), node["refdoc"]
+        page, target = node["refdoc"], node["reftarget"].partition("#")[0]
+        # To MyST every .md file is a page, which it names from the root and without an extension.
+        name = f"{target}.md" if node.get("refdomain") == "doc" else normpath(app.env.relfn2path(target, page)[0])
         if not f"{name}/".startswith(f"{PUBLISHED}/") or not (app.srcdir / name).exists():
             continue
         if (app.srcdir / name).is_file():
