@@ -96,15 +96,15 @@ def _lines(axis: Axes, subject: Subject, epochs: pd.DataFrame, names: Sequence[s
         long = values["epoch"].nunique() > FEW_EPOCHS
         seeds_and_mean(axis, values, name, line, shift=place / len(names), long=long, crowd=len(values) > MANY_POINTS)
         ends = values.groupby("seed").tail(1)
-        _tell_ends(axis, ends, name, subject.metrics.get(name))
+        _mark_ends(axis, ends, name, subject.metrics.get(name))
         last = values[values["epoch"] == values["epoch"].max()]
         words = phrases.label(name).split()[0] if len(names) > 1 else phrases.label(name)
         labels.append(SideLabel(float(last["epoch"].iloc[0]), float(last[name].mean()), words, line.colour))
     return labels
 
 
-def _tell_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None) -> None:
-    """Invisible marks at the last value of each seed, with its tooltip."""
+def _mark_ends(axis: Axes, ends: pd.DataFrame, name: str, metric: Metric | None) -> None:
+    """Invisible marks at the last value of each seed, for its tooltip."""
     unit = metric.unit if metric else ""
     texts = [
         f"{phrases.figure(float(row[name]))} {unit}".rstrip()
