@@ -74,7 +74,7 @@ def _row(axis: Axes, place: int, claim: FoundClaim) -> None:
 
 
 def _estimated(claim: FoundClaim) -> str:
-    """`45.46 % [44.85, 46.07]`, `decline +64.9 pp per 1 [+31.0, +98.8]`; before the first look its wording."""
+    """`45.46 % [44.85, 46.07]`, `decline +6.49 pp per 0.1 [+3.10, +9.88]`; before the first look its wording."""
     assert claim.result is not None
     if not claim.estimate:
         return claim.result.outcome.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from harness.experiment.claims import (
@@ -24,6 +25,8 @@ COMPARISONS: Mapping[str, tuple[str, str]] = {
     "no_gain": ("gains nothing over", "gain nothing over"),
     "no_loss": ("loses nothing against", "lose nothing against"),
 }
+
+CONTRASTS: Mapping[str, str] = {"positive": "improves", "negative": "worsens", "negligible": "equivalent"}  # sign -> comparison
 
 
 def claim(registered: Claim, metrics: Mapping[str, Metric]) -> str:
@@ -56,8 +59,8 @@ def statement(registered: Claim) -> str:
     match registered:
         case ComparisonClaim():
             return comparison(registered)
-        case ContrastClaim(weights=weights, sign=sign):
-            return f"{' '.join(f'{weight:+.10g} × {variant}' for variant, weight in weights.items())} is {sign}"
+        case ContrastClaim():
+            return contrast(registered)
         case RangeClaim(factor=factor, inside=(low, high)):
             return f"{factor} is best from {figure(low)} to {figure(high)}"
         case DeclineClaim(factor=factor, beyond=beyond):
@@ -66,6 +69,23 @@ def statement(registered: Claim) -> str:
             return f"there is no gain proportional to {label(dose or factor)} where {factor} is beyond {figure(beyond)}"
         case ThresholdClaim(kind=kind, variant=variant, value=value):
             return f"{variant} reaches {kind.replace('_', ' ')} {figure(value)}"
+
+
+def contrast(registered: ContrastClaim) -> str:
+    """`a improves on the mean of b and c` where each side is a variant or a plain mean; otherwise the weighted sum."""
+    weights = registered.weights
+    above = mean_of({name: weight for name, weight in weights.items() if weight > 0})
+    below = mean_of({name: -weight for name, weight in weights.items() if weight < 0})
+    if above and below:
+        return f"{above} {COMPARISONS[CONTRASTS[registered.sign]][0]} {below}"
+    return f"{' '.join(f'{weight:+.10g} × {variant}' for variant, weight in weights.items())} is {registered.sign}"
+
+
+def mean_of(weights: Mapping[str, float]) -> str | None:
+    """The variants whose mean these weights form; None for other sums."""
+    if not all(math.isclose(weight * len(weights), 1, abs_tol=1e-9) for weight in weights.values()):
+        return None
+    return next(iter(weights)) if len(weights) == 1 else f"the mean of {listed(list(weights))}"
 
 
 def comparison(registered: ComparisonClaim) -> str:

@@ -48,12 +48,17 @@ def three_figures(value: float) -> str:
 def slope_step(row: Estimate, claim: Claim) -> tuple[float, str]:
     """(number of units of the dose, its name) of which a slope is shown.
 
-    The slope for one parameter would round to 0: it is for a million, and for a thousand where that makes it large.
+    One unit; where the claim is about doses beyond 0.5 or 0.02 nothing is as large, and it is for 0.1 or 0.01. The slope for one
+    parameter would round to 0: it is for a million, and for a thousand where that makes it large.
     """
-    if getattr(claim, "dose", None) != "parameters":
-        return 1.0, "1"
-    shown = [value for value in (row.mean, *(row.interval or ())) if not math.isnan(value)]
-    return (1e3, "thousand") if any(abs(value) * 1e6 >= LARGE for value in shown) else (1e6, "million")
+    match claim:
+        case ProportionClaim(dose="parameters"):
+            shown = [value for value in (row.mean, *(row.interval or ())) if not math.isnan(value)]
+            return (1e3, "thousand") if any(abs(value) * 1e6 >= LARGE for value in shown) else (1e6, "million")
+        case DeclineClaim(beyond=beyond) | ProportionClaim(dose=None, beyond=beyond) if 0 < abs(beyond) < 1:
+            power = 10.0 ** int(f"{beyond:e}".partition("e")[2])
+            return power, figure(power)
+    return 1.0, "1"
 
 
 Form = Literal["short", "sentence", "line"]
@@ -153,7 +158,7 @@ class EstimateText:
         return f"{reached}: {self.brackets}" if self.brackets else reached
 
     def slope(self, claim: DeclineClaim | ProportionClaim) -> str:
-        """`worse by 1.20 pp for each 1 of dropout beyond 0.5`."""
+        """`worse by 1.2 pp for each 0.1 of dropout beyond 0.5`."""
         if math.isnan(self.row.mean):
             return ""
         dose = getattr(claim, "dose", None) or claim.factor

@@ -231,10 +231,9 @@ def quantity(claim: Claim, metric: Metric, row: Estimate) -> tuple[str, float, s
             return "mean", 1.0, metric.unit
         case RangeClaim():
             return "inside minus outside", 1.0, unit
-        case DeclineClaim():
-            return "decline", 1.0, f"{unit} per 1"
-        case ProportionClaim():
+        case DeclineClaim() | ProportionClaim():
             size, step = phrases.slope_step(row, claim)
-            return "slope before minus after", size, f"{unit} per {step}"
+            name = "decline" if isinstance(claim, DeclineClaim) else "slope before minus after"
+            return name, size, f"{unit} per {step}"
         case _:
             return "difference", 1.0, unit

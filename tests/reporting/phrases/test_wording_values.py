@@ -73,7 +73,23 @@ CLAIM = {"kind": "improves", "metric": "test_accuracy", "variants": ["leaky_relu
                 "sign": "positive",
                 "failed_counts_as": 10.0,
             },
-            "+1 × a -1 × b is positive (test_accuracy; a failed run counts as 10)",
+            "a improves on b (test_accuracy; a failed run counts as 10)",
+        ),
+        *(
+            ({"kind": "contrast", "metric": "test_accuracy", "weights": weights, "margin": 0, "sign": sign}, sentence)
+            for weights, sign, sentence in [
+                ({"a": 1, "b": -0.5, "c": -0.5}, "positive", "a improves on the mean of b and c (test_accuracy)"),
+                ({"b": -0.5, "a": 1, "c": -0.5}, "negative", "a is worse than the mean of b and c (test_accuracy)"),
+                (
+                    {"a": 0.5, "b": 0.5, "c": -1 / 3, "d": -1 / 3, "e": -1 / 3},
+                    "negligible",
+                    "the mean of a and b is equivalent to the mean of c, d and e (test_accuracy)",
+                ),
+                # the difference of two differences, and sums of another size than that of a difference
+                ({"a": 1, "b": -1, "c": -1, "d": 1}, "positive", "+1 × a -1 × b -1 × c +1 × d is positive (test_accuracy)"),
+                ({"a": 2, "b": -2}, "negligible", "+2 × a -2 × b is negligible (test_accuracy)"),
+                ({"a": 0.7, "b": 0.3, "c": -1}, "positive", "+0.7 × a +0.3 × b -1 × c is positive (test_accuracy)"),
+            ]
         ),
     ],
 )

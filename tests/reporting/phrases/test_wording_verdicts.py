@@ -134,7 +134,7 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
         ),
         (
             verdict(DECLINE, row(verdict="refuted", **{**DOSES, "mean": 4.98}, notes=("improves from 0.5 to 0.6",))),
-            "worse by 4.98 pp for each 1 of dropout beyond 0.5; improves from 0.5 to 0.6",
+            "worse by 0.498 pp for each 0.1 of dropout beyond 0.5; improves from 0.5 to 0.6",
         ),
         (
             verdict(
@@ -147,7 +147,7 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
             ),
             "parameters does not increase with width",
         ),
-        (verdict(DECLINE, row(**{**DOSES, "mean": 4.98})), "worse by 4.98 pp for each 1 of dropout beyond 0.5 (p .003)"),
+        (verdict(DECLINE, row(**{**DOSES, "mean": 4.98})), "worse by 0.498 pp for each 0.1 of dropout beyond 0.5 (p .003)"),
         (
             verdict(GAIN, row(**{**DOSES, "mean": 3.1e-7})),
             "0.31 pp less for each million parameters beyond 32 than up to it (p .003)",
@@ -158,7 +158,19 @@ DOSES: dict[str, Any] = {"over": None, "interval": None, "p_equivalence": nan}
         ),
         (
             verdict({**DECLINE, "metric": "train_loss"}, row(**{**DOSES, "mean": 0.3})),
-            "worse by 0.3 nats for each 1 of dropout beyond 0.5 (p .003)",
+            "worse by 0.03 nats for each 0.1 of dropout beyond 0.5 (p .003)",
+        ),
+        (
+            verdict({**DECLINE, "factor": "lr", "beyond": 2e-5}, row(**{**DOSES, "mean": 4e5})),
+            "worse by 4 pp for each 1e-05 of lr beyond 2e-05 (p .003)",
+        ),
+        (
+            verdict({**GAIN, "dose": None, "factor": "dropout", "beyond": 0.1}, row(**{**DOSES, "mean": 56.8})),
+            "5.68 pp less for each 0.1 of dropout beyond 0.1 than up to it (p .003)",
+        ),
+        (
+            verdict({**GAIN, "dose": "multiply_adds", "beyond": 0.5}, row(**{**DOSES, "mean": 0.7})),
+            "0.7 pp less for each 1 of multiply adds beyond 0.5 than up to it (p .003)",
         ),
         (
             verdict({**RANGE, "metric": "train_loss"}, row(**{**DOSES, "mean": -0.12}), optima=("0.5",)),
@@ -226,7 +238,7 @@ UNSURE: dict[str, Any] = {"verdict": "inconclusive", "mean": 0.29, "interval": (
             verdict(RANGE, row(over=None, p_equivalence=nan), optima=("0.1", "0.2")),
             "0.1 or 0.2 may be best: inside minus outside +0.33 pp [+0.21, +0.45], n 5, p .003",
         ),
-        (verdict(DECLINE, row(**SLOPE)), "worse by 4.98 pp [3.1, 6.9] for each 1 of dropout beyond 0.5, n 5, p .003"),
+        (verdict(DECLINE, row(**SLOPE)), "worse by 0.498 pp [0.31, 0.69] for each 0.1 of dropout beyond 0.5, n 5, p .003"),
         (
             verdict(GAIN, row(**{**SLOPE, "mean": 3.1e-7, "interval": (1e-7, 5e-7)})),
             "0.31 pp less [0.1, 0.5] for each million parameters beyond 32 than up to it, n 5, p .003",
