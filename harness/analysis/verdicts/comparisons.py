@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from math import isnan, nan
 from typing import Literal, get_args
@@ -163,7 +164,15 @@ class ComparisonCase(Case):
         return self.replicates.untestable(difference, n, self._seen[difference])
 
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
-        return [self._row(difference, look, corrected) for difference in self.compared]
+        found = [self._row(difference, look, corrected) for difference in self.compared]
+        if not self._joint:
+            return found
+        # More seeds cannot support a list that is refuted, and where one variant holds the list up, the others need none.
+        refuted, alone = any(row.verdict == "refuted" for row in found), [model.ALONE in row.notes for row in found]
+        return [
+            replace(row, seeds_needed=None) if refuted or (within and not all(alone)) else row
+            for row, within in zip(found, alone, strict=True)
+        ]
 
     def _row(self, difference: Difference, look: Look, corrected: Corrected) -> Estimate:
         found, untestable = self._seen[difference], self._untestable(difference, look.n)
@@ -215,8 +224,10 @@ class ComparisonCase(Case):
         if self.rule == "bound":
             if limited:
                 return "supported", ()
-            refuted = "above" in shown and claimed > 0 and not self._within(difference, look)
-            return ("refuted" if refuted else "inconclusive"), ()
+            within = self._within(difference, look)
+            if "above" in shown and claimed > 0 and not within:
+                return "refuted", ()
+            return "inconclusive", (model.ALONE,) if self._joint and within and claimed < margin else ()
         then = self._means[difference, self.series.strongest(self.key("difference", difference))]
         different = "difference" in shown and np.sign(mean) == np.sign(then)
         small, outside = "equivalence" in shown and abs(mean) < margin, different and "beyond" in shown and abs(mean) > margin

@@ -32,6 +32,7 @@ NEGLIGIBLE = "detectable but negligible"
 EXCEEDS = "exceeds the margin"
 NO_GAIN = "no practical gain"
 NO_LOSS = "no practical loss"
+ALONE = "within the bound by itself"  # a variant of a bound on several: uncorrected, and all have to be
 DEGENERATE = "degenerate"  # the seed has no effect
 FEW = "fewer than 3 seeds"
 FEW_RUNS = "fewer than 3 runs of a variant"  # unpaired

@@ -124,12 +124,13 @@ def _tested(verdict: Verdict, row: Estimate, alpha: float) -> str:
 
 
 def _prospects(row: Estimate, settle: bool = True) -> list[str]:
-    """Why an inconclusive row was closed as unlikely to be decided, else how many seeds would decide it.
+    """What an inconclusive row may expect: whether it holds its list up; why it was closed, else how many seeds would decide it.
 
-    Never both: the number of seeds assumes a true difference that the row makes unlikely.
+    Never both of these: the number of seeds assumes a true difference that the row makes unlikely.
     """
-    found = [note for note in row.notes if note.startswith(model.FUTILE)]
-    if settle and not found and row.verdict == "inconclusive" and row.seeds_needed is not None:
+    closed = [note for note in row.notes if note.startswith(model.FUTILE)]
+    found = [note for note in row.notes if note == model.ALONE] + closed
+    if settle and not closed and row.verdict == "inconclusive" and row.seeds_needed is not None:
         text = seeds_needed_text(row.seeds_needed, cases=row.cases is not None, unpaired=bool(row.runs))
         found.append(f"{text} would settle it")
     return found
@@ -206,7 +207,7 @@ def notes(verdict: Verdict, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
     wording = []
     unit = difference_unit(metrics[verdict.claim.metric].unit) if verdict.claim.metric in metrics else ""
     for note in merge_notes(all_notes(verdict)):
-        if model.APART in note or note == model.DRIFTS:
+        if model.APART in note or note in (model.DRIFTS, model.ALONE):
             continue
         if note == model.EARLY:
             at = "" if verdict.decided_at is None else f" at {plural(verdict.decided_at, 'seed')}"

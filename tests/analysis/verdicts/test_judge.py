@@ -13,7 +13,7 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 
 import harness
 from harness.analysis.statistics import paired
-from harness.analysis.verdicts import Verdict, judge, table
+from harness.analysis.verdicts import Verdict, judge, model, table
 from harness.experiment.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
 from harness.reporting.pages.discoveries import claim_p
@@ -121,6 +121,17 @@ def test_a_gain_that_is_known_to_stay_below_the_margin_refutes_no_list_either() 
     verdict = one(comparison("no_gain", "small", "noisy"), {**values, "noisy": noisy})
     assert verdict.verdict == "inconclusive"
     assert verdict.rows[0].p_adjusted < 0.05
+    # It does not hold the list up: more seeds are for the other one.
+    assert [(model.ALONE in row.notes, row.seeds_needed is None) for row in verdict.rows] == [(True, True), (False, False)]
+    # A bound on one variant is its own verdict, and a list that is refuted cannot be settled any more.
+    assert one(comparison("no_gain", "noisy"), {**values, "noisy": noisy}).rows[0].seeds_needed is not None
+    refuted = one(comparison("no_gain", "gelu", "noisy", "leaky_relu"), {**values, "noisy": noisy})
+    assert refuted.verdict == "refuted"
+    assert [(row.verdict, model.ALONE in row.notes, row.seeds_needed) for row in refuted.rows] == [
+        ("inconclusive", True, None),
+        ("inconclusive", False, None),
+        ("refuted", False, None),
+    ]
 
 
 def test_the_same_comparison_claimed_twice_counts_once_in_the_correction() -> None:

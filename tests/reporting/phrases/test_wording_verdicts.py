@@ -9,7 +9,7 @@ import pytest
 from examples import ACCURACY, comparison
 from pydantic import TypeAdapter
 
-from harness.analysis.verdicts import Estimate, Verdict
+from harness.analysis.verdicts import Estimate, Verdict, model
 from harness.analysis.verdicts.model import CaseFacts
 from harness.experiment.claims import Claim
 from harness.reporting import phrases
@@ -216,6 +216,10 @@ UNSURE: dict[str, Any] = {"verdict": "inconclusive", "mean": 0.29, "interval": (
         (
             verdict({**IMPROVES, "kind": "no_gain"}, row(**UNSURE, seeds_needed=(6, 17), p_equivalence=0.4)),
             UNSETTLED.format("p of the bound .400"),
+        ),
+        (
+            verdict({**IMPROVES, "kind": "no_gain"}, row(**UNSURE, notes=(model.ALONE,), p_equivalence=0.4)),
+            "+0.29 pp [-0.11, +0.69], n 5, p of the bound .400; within the bound by itself",
         ),
         (
             verdict({**IMPROVES, "kind": "equivalent"}, row(verdict="refuted", p_contrary=0.002)),
