@@ -199,12 +199,15 @@ def _so_far(report: ReportData) -> str:
 def _claim(each: FoundClaim) -> Iterator[str]:
     """A claim with its verdict as a list entry, all verdicts in the same form; of several variants an entry for each."""
     assert each.result is not None
-    result = each.result
+    assert each.report is not None
+    result, metrics, alpha = each.result, each.report.metrics, each.report.plan.alpha
     words = "" if result.parts else f" {result.headline}"
     doubts = [*result.remarks, *([f"{each.remark}."] if each.remark and each.word != RUNNING else [])]
     yield f"- **{each.word}**: {each.statement}.{' '.join([words, *doubts])}"
     for part in result.parts:
-        yield f"  - {part.estimate.subject}: {part.estimate.verdict}, {part.wording}"
+        settle = not result.verdict.open
+        wording = phrases.part(result.verdict, part.estimate, metrics, settle=settle, alpha=alpha)
+        yield f"  - {part.estimate.subject}: {part.estimate.verdict}, {wording}"
 
 
 def _links(names: Sequence[str], results: str) -> Iterator[str]:

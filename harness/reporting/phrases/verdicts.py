@@ -174,7 +174,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
         return "Not judged yet."
     ending = [*lost_later(verdict), *filter(None, [chosen])]
     if len(verdict.rows) > 1:
-        parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics)}" for row in verdict.rows]
+        parts = [f"{row.subject} {row.verdict}, {part(verdict, row, metrics, not verdict.open)}" for row in verdict.rows]
         return f"{'; '.join([*parts, *ending])}."
     (row,) = verdict.rows
     estimate = EstimateText(row, verdict.claim, metrics, "sentence")
@@ -188,7 +188,7 @@ def headline(verdict: Verdict, metrics: Mapping[str, Metric], chosen: str = "") 
     elif row.n:
         paired = isinstance(verdict.claim, ComparisonClaim | ContrastClaim)
         wording.append(plural(row.n, "paired seed" if paired else "seed") + (f" of {row.n + row.absent}" if row.absent else ""))
-    sentence = "; ".join([", ".join(wording), *_prospects(row), *ending])
+    sentence = "; ".join([", ".join(wording), *_prospects(row, not verdict.open), *ending])
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 

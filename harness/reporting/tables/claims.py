@@ -153,7 +153,8 @@ def _result(report: ReportData, sources: Sources, verdict: Verdict) -> ClaimResu
     claim, metrics, look = verdict.claim, report.metrics, report.judgement.look
     facts = [tuple(_facts(report, sources, verdict, row)) for row in verdict.rows]
     several = len(verdict.rows) > 1
-    parts = [ClaimPart(row, phrases.part(verdict, row, metrics), own) for row, own in zip(verdict.rows, facts, strict=True)]
+    words = [phrases.part(verdict, row, metrics, settle=not verdict.open) for row in verdict.rows]
+    parts = [ClaimPart(*each) for each in zip(verdict.rows, words, facts, strict=True)]
     next_look = next((planned for planned in report.plan.looks if planned > look), None) if verdict.open else None
     chosen = phrases.as_chosen(report.plan, report.tuning.seed_count if report.tuning else None)
     wording = phrases.outcome(verdict, metrics, next_look, chosen)

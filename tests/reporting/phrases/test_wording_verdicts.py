@@ -281,6 +281,14 @@ def test_before_the_first_look_there_is_nothing_to_say() -> None:
             verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), n=3, seeds_needed=(6, 17))),
             "+0.29 pp, 95 % interval -0.11 to 0.69, 3 paired seeds; 6 to 17 fresh seeds would settle it.",
         ),
+        (  # another look will come, with more seeds of this plan
+            verdict(IMPROVES, row(verdict="inconclusive", mean=0.29, interval=(-0.11, 0.69), seeds_needed=(6, 17)), open=True),
+            "+0.29 pp, 95 % interval -0.11 to 0.69, 5 paired seeds.",
+        ),
+        (
+            verdict(comparison(["a", "b"]), row(subject="a"), row(**UNSURE, subject="b", seeds_needed=(6, 17)), open=True),
+            "a supported, better by 0.33 pp; b inconclusive, +0.29 [-0.11, +0.69].",
+        ),
         (verdict(IMPROVES, row(level=0.0066)), "Better by 0.33 pp, 99.34 % interval 0.21 to 0.45, 5 paired seeds."),
         (
             verdict(LEAST, row(mean=87.1, interval=(86.9, 87.3))),
