@@ -117,7 +117,7 @@ def _tested(verdict: Verdict, row: Estimate, alpha: float) -> str:
     name, p = deciding_p(row, alpha)
     if row.verdict == "inconclusive" and not math.isnan(row.p_equivalence):
         if kind in BOUNDS:
-            name, p = "p of the bound", row.p_equivalence
+            name, p = f"p of the {'joint ' if len(verdict.rows) > 1 else ''}bound", row.p_equivalence
         elif kind == "equivalent" or getattr(verdict.claim, "sign", "") == "negligible":
             name, p = "p of equivalence", row.p_equivalence
     return "" if math.isnan(p) else f"{name} {p_value(p)}"

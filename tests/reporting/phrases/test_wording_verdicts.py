@@ -316,6 +316,12 @@ def test_a_slope_and_its_interval_are_for_the_same_dose() -> None:
     assert "95 % interval 0.405 to 23.8, 5 seeds" in phrases.headline(verdict(claim, small), METRICS)
 
 
+def test_the_p_value_of_a_list_is_that_of_its_joint_bound() -> None:
+    bound = {"verdict": "inconclusive", "p_equivalence": 0.4}
+    given = verdict({**comparison(["a", "b"]), "kind": "no_gain"}, row(**bound, subject="a"), row(**bound, subject="b"))
+    assert phrases.part(given, given.rows[0], METRICS, alpha=0.05).endswith("n 5, p of the joint bound .400")
+
+
 def test_every_note_is_a_sentence() -> None:
     unsure = row(verdict="inconclusive", notes=("no practical gain", "failed: b seed 3"))
     given = verdict(IMPROVES, unsure, notes=("no practical gain", "early stop"))
