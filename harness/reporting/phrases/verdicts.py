@@ -219,6 +219,8 @@ def notes(verdict: Verdict, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
             wording.append(f"{_capital(model.RESOLUTION)}{size}, and were tested against its rounding error.")
         else:
             wording.append(f"{_capital(note)}.")
+    if alone := [row.subject for row in verdict.rows if model.ALONE in row.notes]:
+        wording.append(f"{listed(alone)}: {'each ' if len(alone) > 1 else ''}{model.ALONE}.")
     return tuple(wording)
 
 

@@ -332,6 +332,13 @@ def test_every_note_is_a_sentence() -> None:
     )
 
 
+def test_notes_name_the_variants_that_do_not_leave_a_list_open() -> None:
+    claim = {**comparison(["a", "b", "c"]), "kind": "no_gain"}
+    rows = [row(verdict="inconclusive", subject=subject, notes=(model.ALONE,)) for subject in ("a", "b")]
+    assert phrases.notes(verdict(claim, *rows, row(subject="c")), METRICS) == ("a and b: each within the bound by itself.",)
+    assert phrases.notes(verdict(claim, rows[0], row(subject="c")), METRICS) == ("a: within the bound by itself.",)
+
+
 def test_lost_runs_of_a_variant_are_shown_together() -> None:
     lost = tuple(f"failed: base seed {seed}" for seed in (0, 2)) + ("diverged: big seed 1",)
     given = verdict(IMPROVES, row(verdict="inconclusive", mean=nan, interval=None, notes=lost), notes=lost)
