@@ -161,7 +161,8 @@ def _environment_stays() -> Iterator[None]:
     before = dict(os.environ)
     # No mirror process for every worker of every test; tests/tracking enables it.
     os.environ["WANDB_MODE"] = "disabled"
-    os.environ.pop("HARNESS_CHECKOUTS", None)  # of the store of a fixture that several tests share
+    for name in ("HARNESS_CACHE", "HARNESS_CHECKOUTS"):  # of the store of a fixture that several tests share
+        os.environ.pop(name, None)
     os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; output that is not a terminal has a fixed width
     yield
     os.environ.clear()

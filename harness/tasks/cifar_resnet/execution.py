@@ -25,6 +25,8 @@ from harness.tasks.protocol import cache_folder
 # network. By arithmetic (fusion saves a quarter of the bytes that are moved), and not timed on a GPU yet.
 COMPILE_FROM = 10**15
 NETWORKS = 64  # most networks that one process compiles
+CACHE_OF_COMPILER = "TORCHINDUCTOR_CACHE_DIR"
+OF_USER = os.environ.get(CACHE_OF_COMPILER)  # before the first optimizer: it loads torch's compiler, which sets its own default
 WARM_UP_STEPS = 3  # before recording: libraries choose and load their kernels, allocate their workspaces
 
 Forward = Callable[[Network, Tensor, Masks], Tensor]
@@ -56,7 +58,7 @@ def compiled(deterministic: bool) -> tuple[Forward, Augmentation]:
     Compiled code is reused for networks of the same shape, in later processes from the cache folder. With `deterministic` no
     kernel is chosen by timing.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str((cache_folder() / "compiled").absolute()))
+    os.environ[CACHE_OF_COMPILER] = OF_USER or str((cache_folder() / "compiled").absolute())
     options: dict[str, str | int | bool | Callable[..., object]] = {"deterministic": deterministic}
     forward = torch.compile(eager_forward, fullgraph=True, dynamic=False, options=options)
     apply = torch.compile(augment.apply, fullgraph=True, dynamic=False, options=options)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,11 +236,30 @@ def test_a_checkpoint_of_before_goes_on_eagerly():
 # Compiled
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder, of a user who names none for torch's compiler."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    monkeypatch.setattr(execution, "OF_USER", None)
+    return tmp_path
+
+
+def test_compiled_code_is_kept_in_the_cache_folder_whatever_torch_has_set(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(execution.CACHE_OF_COMPILER, "/tmp/torchinductor_user")  # as the first optimizer does
+    execution.compiled(deterministic=True)
+    assert os.environ[execution.CACHE_OF_COMPILER] == str(cache / "compiled")
+
+
+def test_compiled_code_is_kept_where_the_user_wants_it(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(execution, "OF_USER", "/scratch/compiled")
+    execution.compiled(deterministic=True)
+    assert os.environ[execution.CACHE_OF_COMPILER] == "/scratch/compiled"
+    assert list(cache.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler uses parts of torch that torch deprecates
-def test_compiled_steps_agree_with_eager_ones(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+def test_compiled_steps_agree_with_eager_ones(cache: Path):
     torch.compiler.reset()
     for seed in range(2):  # the second run finds the first one's code
         chosen = settings(training={"epochs": 2, "deterministic": True})
@@ -247,7 +268,7 @@ def test_compiled_steps_agree_with_eager_ones(tmp_path: Any, monkeypatch: pytest
             assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-3)
             assert row["test_loss"] == pytest.approx(expected["test_loss"], rel=1e-3)
         assert compiled.steps.how == COMPILED
-    assert any((tmp_path / "compiled").iterdir())
+    assert any((cache / "compiled").iterdir())
 
 
 # On a GPU
@@ -278,11 +299,8 @@ class TestOnCuda:
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-    def test_fifty_compiled_and_recorded_steps_agree_with_eager_ones(
-        self, precision: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    @pytest.mark.usefixtures("cache")
+    def test_fifty_compiled_and_recorded_steps_agree_with_eager_ones(self, precision: str):
         both = Execution(compiled=True, graphed=True)
         found, training = self.losses(both, training={"precision": precision})
         assert training.steps.how == both
@@ -302,11 +320,8 @@ class TestOnCuda:
         ],
         ids=["record_graph", "compiled"],
     )
-    def test_a_run_stopped_at_every_step_gives_the_same_bits(
-        self, how: Execution, precision: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    @pytest.mark.usefixtures("cache")
+    def test_a_run_stopped_at_every_step_gives_the_same_bits(self, how: Execution, precision: str):
         whole, training = self.losses(how, training={"deterministic": True, "epochs": 2, "precision": precision})
         state, found = None, []
         while True:
