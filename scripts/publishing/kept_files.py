@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from harness.store import publication
+from harness.store import atomic, publication
 from harness.store.paths import RUN_ID, Paths, RunPaths
+from harness.store.provenance import Provenance, content_digest
 from harness.store.publication import Publication
 from harness.store.trial_runs import memberships, steps_of_trials
 
@@ -45,6 +46,8 @@ def copy(source: Path, target: Path) -> int:
     marker = source / ".harness-folder.json"
     if marker.exists():
         shutil.copyfile(marker, target / marker.name)
+    if (earlier := publication.read(Paths(source))) != publication.NONE:
+        publication.write(Paths(target), earlier)
     return finished
 
 
@@ -68,11 +71,13 @@ def _copy_run(source: RunPaths, target: RunPaths) -> bool:
 
 
 def leave_out(folder: Path, shortened: Mapping[str, str]) -> None:
-    """Remove large predictions and what can be made again, make links files, and write what was left out.
+    """Remove large predictions and what can be made again, make links files, and write what was left out, now or earlier.
 
     `shortened`: as in `Publication`.
     """
-    large = []
+    paths = Paths(folder)
+    earlier = publication.read(paths)
+    large = [run_id for run_id in earlier.left_out.get("predictions.npz", ()) if _lacks_predictions(paths.run(run_id))]
     for path in sorted(folder.glob("runs/*/predictions.npz")):
         data = path.read_bytes() if path.stat().st_size <= SMALL else None
         path.unlink()
@@ -81,9 +86,20 @@ def leave_out(folder: Path, shortened: Mapping[str, str]) -> None:
         else:
             path.write_bytes(data)
     shutil.rmtree(folder / "cache", ignore_errors=True)
-    left_out = {"predictions.npz": tuple(large)} if large else {}
-    if left_out or shortened:
-        publication.write(Paths(folder), Publication(left_out=left_out, shortened=dict(sorted(shortened.items()))))
+    left_out = {"predictions.npz": tuple(sorted(large))} if large else {}
+    kept = {run_id: digest for run_id, digest in earlier.shortened.items() if _has_provenance(paths.run(run_id), digest)}
+    found = Publication(left_out=left_out, shortened=dict(sorted({**kept, **shortened}.items())))
+    paths.publication.unlink(missing_ok=True)
+    if found != publication.NONE:
+        publication.write(paths, found)
+
+
+def _lacks_predictions(run: RunPaths) -> bool:
+    return run.result.exists() and not run.predictions.exists()
+
+
+def _has_provenance(run: RunPaths, digest: str) -> bool:
+    return run.provenance.exists() and content_digest(atomic.read_json(run.provenance, Provenance)) == digest
 
 
 def replace(target: Path, copy: Path) -> None:
