@@ -16,6 +16,9 @@ from torch.nn import functional as F
 from harness.tasks.cifar_resnet import config
 from harness.tasks.cifar_resnet.streams import Generator, random_words
 
+# On CPUs, oneDNN computes the gradient of a strided 1x1 convolution of fewer channels than a vector has numbers in a work
+# space that is too small: it writes past the end, crashes or gives wrong weights (github.com/uxlfoundation/oneDNN/issues/6035).
+VECTOR = 16  # numbers; 8 on processors without AVX-512
 MASK_STEPS = 1 << 16  # dropout compares 16 random bits with its rate
 
 Masks = Sequence[Tensor | None]
@@ -73,8 +76,12 @@ class Shortcut(nn.Module):
         super().__init__()
         self.conv = conv(channels, out, 1, stride)
         self.norm = nn.BatchNorm2d(out)
+        self.stride, self.few_channels = stride, stride > 1 and channels < VECTOR
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.few_channels and x.device.type == "cpu":
+            kept = x[:, :, :: self.stride, :: self.stride].contiguous(memory_format=torch.channels_last)
+            return self.norm(F.conv2d(kept, self.conv.weight))  # type: ignore[no-any-return]
         return self.norm(self.conv(x))  # type: ignore[no-any-return]
 
 

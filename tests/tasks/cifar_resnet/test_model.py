@@ -1,10 +1,13 @@
 import math
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from harness.tasks.cifar_resnet import config, model
 from harness.tasks.cifar_resnet.streams import Pcg64
@@ -85,6 +88,49 @@ def test_a_bottleneck_equals_its_formula_forward_and_backward(activation: str, r
     weight = torch.randn_like(got)
     wanted_gradient = torch.autograd.grad((expected * weight).sum(), x)[0]
     torch.testing.assert_close(torch.autograd.grad((got * weight).sum(), x)[0], wanted_gradient, rtol=1e-4, atol=1e-5)
+
+
+class Strides(TorchFunctionMode):
+    """Records the strides of the convolutions with kernels of one pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[int] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d and args[1].shape[2:] == (1, 1):
+            self.found.append(args[3][0] if len(args) > 3 else 1)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("channels", [1, 4, 15])
+def test_a_shortcut_of_few_channels_is_computed_without_a_stride_on_a_cpu(channels: int, size: int):
+    shortcut = model.Shortcut(channels, 20, 2).double()
+    images = torch.randn(3, channels, size, size, dtype=torch.float64, requires_grad=True)
+    with Strides() as strides:
+        found = shortcut(images)
+    assert strides.found == [1]
+    expected = shortcut.norm(shortcut.conv(images))
+    inputs, weights = (images, shortcut.conv.weight), torch.randn_like(found)
+    both = ((each, *torch.autograd.grad(each, inputs, weights)) for each in (found, expected))
+    for ours, theirs in zip(*both, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("channels", "device"), [(16, "cpu"), (4, "meta")])
+def test_other_shortcuts_are_plain_convolutions(channels: int, device: str):
+    with torch.device(device), Strides() as strides:
+        model.Shortcut(channels, 20, 2)(torch.randn(3, channels, 8, 8))
+    assert strides.found == [2]
+
+
+def test_a_shortcut_keeps_the_order_of_channels_in_memory():
+    images = torch.randn(3, 4, 9, 9).contiguous(memory_format=torch.channels_last)
+    shortcut = model.Shortcut(4, 20, 2).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert shortcut(images).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_block_that_keeps_the_shape_adds_its_input():
