@@ -89,7 +89,7 @@ def render_search(report: SearchReportData, pictures: Iterable[Picture]) -> str:
         pictures=list(pictures),
         confirmation=confirmation_table(report),
         importance_missing=search_summary.importance_missing(report),
-        edges=search_summary.edge_flags(report),
+        at_edge=search_summary.at_edge(report),
         yaml=yaml,
         counts=search_summary.counts(report),
         saved=search_summary.saved(report),

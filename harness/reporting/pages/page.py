@@ -135,7 +135,7 @@ def render_search(report: SearchReportData, pictures: Sequence[Picture]) -> str:
         best=report.best,
         confirmed=report.confirmed.winner is not None,
         yaml=best_configuration(report),
-        edges=search_summary.edge_flags(report),
+        at_edge=search_summary.at_edge(report),
         counts=search_summary.counts(report),
         saved=search_summary.saved(report),
         space=search_summary.space(report),

@@ -20,8 +20,8 @@ from harness.reporting.phrases.nothing_found import (
     unconfirmed,
     unconfirmed_remedies,
 )
-from harness.reporting.phrases.trials import aims, allowed, condition, edges, measured, tally
-from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED
+from harness.reporting.phrases.trials import aims, allowed, condition, edge, edges, measured, tally
+from harness.search.confirmation_plans import FINAL_SEED, TOP_SEED, label_of
 from harness.search.trials import NEVER_MEASURED, Trial, common_failure
 from harness.store.atomic import exists
 
@@ -150,9 +150,10 @@ def importance_missing(report: SearchReportData) -> str:
     return "All completed trials have the same value: importance cannot be computed."
 
 
-def edge_flags(report: SearchReportData) -> list[str]:
-    """A sentence for each parameter of the best trial at the edge of its range."""
-    return edges(report.study, report.best.values) if report.best else []
+def at_edge(report: SearchReportData) -> str:
+    """A sentence if values of the best trial lie at the edge of their ranges; else empty."""
+    found = edges(report.study, report.best.values) if report.best else []
+    return f"{edge(label_of(report.best), found)}." if report.best and found else ""
 
 
 def space(report: SearchReportData) -> list[tuple[str, str]]:

@@ -212,13 +212,21 @@ def test_few_trials_have_a_word_in_the_place_of_importance(store: Store, study: 
     assert "importance needs 20 or more" in shown(store, study).one("section", id="importance").words
 
 
-def test_a_value_at_the_edge_of_its_range_is_flagged(store: Store, study: Study) -> None:
+@pytest.mark.parametrize(
+    ("lr", "width", "said"),
+    [
+        (0.9999, 64, "trial 1: lr=0.9999 and width=64 lie at the edges of what was tried; better ones may lie beyond."),
+        (0.9999, 32, "trial 1: lr=0.9999 lies at the edge of what was tried; a better one may lie beyond."),
+        (0.1, 32, ""),
+    ],
+)
+def test_values_at_the_edge_of_their_range_are_flagged(store: Store, study: Study, lr: float, width: int, said: str) -> None:
     trials = trials_of(study)
-    values = {"lr": 0.9999, "optimizer": "adam", "width": 64}
+    values = {"lr": lr, "optimizer": "adam", "width": width}
     trials[1] = replace(trials[1], values=values, objectives={"validation_accuracy": 99.0})
     keep(store, study, trials)
-    flags = summary.edge_flags(found(store, study))
-    assert [flag.partition(" ")[0] for flag in flags] == ["lr=0.9999", "width=64"]
+    assert summary.at_edge(found(store, study)) == said
+    assert shown(store, study).one("section", id="best").words.count("of what was tried") == bool(said)
 
 
 def test_the_best_configuration_is_a_file_that_trains_what_the_trial_did(tmp_path: Path, study: Study) -> None:
