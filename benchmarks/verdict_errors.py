@@ -61,6 +61,9 @@ def cells() -> Iterator[Cell]:
     yield from (Cell("10 no_gain", "half"), Cell("10 no_gain", "half", looks=THREE))
     for mixture, looks in product(("no_gain of 5", "improves of 5"), ((5,), THREE)):
         yield Cell(mixture, "margin" if mixture == "no_gain of 5" else "null", looks=looks)
+    for mixture, looks in product(("no_gain of 5", "no_gain of 3 and each"), ((5,), THREE)):
+        yield Cell(mixture, "0 or margin", looks=looks)
+        yield Cell(mixture, "random", looks=looks)
     yield from (Cell("mirrored", "worst"), Cell("mirrored", "half", looks=THREE))
     for mixture, looks in product(("1 at_least", "3 at_least", "contrasts"), ((5,), THREE)):
         yield Cell(mixture, "worst", looks=looks)

@@ -105,11 +105,12 @@ def test_two_plans_of_one_experiment_are_refused(script: dict[str, Any], store: 
 
 
 def test_a_claim_about_several_variants_has_a_verdict_for_each(script: dict[str, Any], store: Store, tmp_path: Path) -> None:
-    values = {"base": BASE, "lr=0.1": SAME, "lr=0.2": BETTER}
-    experiment(store, "learning_rates", values, comparison("no_gain", "lr=0.1", "lr=0.2"))
+    unsure = [value + gain for value, gain in zip(BASE, (1.6, -1.5, 1.3, -1.4, 1.1), strict=True)]
+    values = {"base": BASE, "lr=0.05": WORSE, "lr=0.1": unsure, "lr=0.2": BETTER}
+    experiment(store, "learning_rates", values, comparison("no_gain", "lr=0.05", "lr=0.1", "lr=0.2"))
     page = script["text"](script["found_results"].load(store.paths.root), tmp_path / "findings.md")
-    assert "**refuted** | 1 inconclusive, 1 refuted |" in page
-    assert re.search(r"^  - lr=0.1: inconclusive, .*\n  - lr=0.2: refuted, ", page, re.MULTILINE)
+    assert "**refuted** | 1 supported, 1 inconclusive, 1 refuted |" in page
+    assert re.search(r"^  - lr=0.05: supported, .*\n  - lr=0.1: inconclusive, .*\n  - lr=0.2: refuted, ", page, re.MULTILINE)
 
 
 def test_interruptions_are_counted_from_provenances_and_logs(script: dict[str, Any], store: Store) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,6 +66,14 @@ def listed(kind: str, variants: int) -> Mixture:
     return Mixture((kind,) * variants, lambda labels, margin: [comparison(kind, *labels, margin=margin)])
 
 
+def listed_and_own(variants: int) -> Mixture:
+    """A list under no_gain, and two claims about each of its variants."""
+    own = overlapping("no_gain", "improves", variants=variants)
+    return replace(
+        own, claims=lambda labels, margin: [comparison("no_gain", *labels, margin=margin), *own.claims(labels, margin)]
+    )
+
+
 def overlapping(*kinds: str, variants: int) -> Mixture:
     """Claims of all kinds about each variant."""
     return Mixture(
@@ -94,6 +102,7 @@ MIXTURES: Mapping[str, Mixture] = {
     **{f"{n} improves": separate(*["improves"] * n) for n in (1, 3, 8)},
     **{f"{n} no_gain": separate(*["no_gain"] * n) for n in (3, 10, 30)},
     "no_gain of 5": listed("no_gain", 5),
+    "no_gain of 3 and each": listed_and_own(3),
     "improves of 5": listed("improves", 5),
     "mixed": separate("improves", "improves", "equivalent", "equivalent", "no_gain", "no_gain", "at_least"),
     "mirrored": separate("worsens", "equivalent", "no_loss", "no_loss", "at_most"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import isnan, nan
 from typing import Literal, get_args
@@ -13,7 +12,7 @@ import numpy as np
 from harness.analysis import statistics
 from harness.analysis.statistics import FurtherLook, Hypothesis, Rule, Slot
 from harness.analysis.verdicts import model
-from harness.analysis.verdicts.cases import SECOND, Case, Corrected, Look, Sample, undecidable
+from harness.analysis.verdicts.cases import SECOND, Case, Corrected, Look, Sample
 from harness.analysis.verdicts.model import Estimate, SeedsNeeded, Word
 from harness.analysis.verdicts.replicates import Compared, OverCases, Replicates, over_seeds, too_few
 from harness.analysis.verdicts.series import Series
@@ -90,29 +89,14 @@ class ComparisonCase(Case):
     def compared(self) -> tuple[Difference, ...]:
         return self._compared
 
-    @property
-    def _joint(self) -> bool:
-        """Whether it is a bound on several variants: one intersection-union test, all must pass."""
-        return self.rule == "bound" and len(self.compared) > 1
-
     def key(self, kind: Kind, difference: Difference) -> Hashable:
         """The key of a hypothesis."""
-        margin = self.claim.margin
-        if kind == "above":
-            return (kind, difference, margin, self.direction)
-        if kind == "below":
-            return (kind, self.compared if self._joint else difference, margin, self.direction)
-        return (kind, difference, margin)
+        signed = (self.direction,) if kind in ("below", "above") else ()
+        return (kind, difference, self.claim.margin, *signed)
 
     def slots(self) -> Mapping[Hashable, Slot]:
         if self.exact:
             return {}
-        if self._joint:
-            # Some variant may be below the bound while another is above 0: no scenarios.
-            weight = SECOND / len(self.compared)
-            above = {self.key("above", each): Slot((Hypothesis(self.key("above", each), weight),)) for each in self.compared}
-            joint = self.key("below", self.compared[0])
-            return {joint: Slot((Hypothesis(joint, 1.0),)), **above}
         found = {}
         for each in self.compared:
             if self.rule == "bound":
@@ -130,28 +114,26 @@ class ComparisonCase(Case):
         return found
 
     def observe(self, look: Look) -> None:
-        below = []
         for difference in self.compared:
-            test = partial(self.replicates.compare, difference, look.n, self.claim.margin, look.level)
-            found = test()
-            self._seen[difference], self._means[difference, look.n] = found, found.mean
-            if self._untestable(difference, look.n):
-                below.append(nan)
-                continue
-            claimed = found if self.direction > 0 else test(sign=-1)
-            add = partial(self.series.add, n=look.n)
-            below.append(claimed.p_nogain)
-            if self.rule == "bound":
-                add(self.key("above", difference), p=found.p / 2 if claimed.mean > 0 else 1 - found.p / 2, one_sided=True)
-                add(("alone", self.key("above", difference)), p=claimed.p_nogain, one_sided=True)
-            else:
-                add(self.key("difference", difference), p=found.p)
-                add(self.key("beyond", difference), p=found.p_beyond)
-                add(self.key("equivalence", difference), p=found.p_tost, one_sided=True)
-            if not self._joint:
-                add(self.key("below", difference), p=claimed.p_nogain, one_sided=True)
-        if self._joint:
-            self.series.add(self.key("below", self.compared[0]), look.n, max(below, key=_nan_last), one_sided=True)
+            self._observe(difference, look)
+
+    def _observe(self, difference: Difference, look: Look) -> float:
+        """Compute the tests of one difference; the p value of `below`, NaN if it cannot be tested."""
+        test = partial(self.replicates.compare, difference, look.n, self.claim.margin, look.level)
+        found = test()
+        self._seen[difference], self._means[difference, look.n] = found, found.mean
+        if self._untestable(difference, look.n):
+            return nan
+        claimed = found if self.direction > 0 else test(sign=-1)
+        add = partial(self.series.add, n=look.n)
+        add(self.key("below", difference), p=claimed.p_nogain, one_sided=True)
+        if self.rule == "bound":
+            add(self.key("above", difference), p=found.p / 2 if claimed.mean > 0 else 1 - found.p / 2, one_sided=True)
+        else:
+            add(self.key("difference", difference), p=found.p)
+            add(self.key("beyond", difference), p=found.p_beyond)
+            add(self.key("equivalence", difference), p=found.p_tost, one_sided=True)
+        return claimed.p_nogain
 
     def _untestable(self, difference: Difference, n: int) -> tuple[str, ...]:
         """Why the difference cannot be tested; empty if it can."""
@@ -164,20 +146,12 @@ class ComparisonCase(Case):
         return self.replicates.untestable(difference, n, self._seen[difference])
 
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
-        found = [self._row(difference, look, corrected) for difference in self.compared]
-        if not self._joint:
-            return found
-        # More seeds cannot support a list that is refuted, and where one variant holds the list up, the others need none.
-        refuted, alone = any(row.verdict == "refuted" for row in found), [model.ALONE in row.notes for row in found]
-        return [
-            replace(row, seeds_needed=None) if refuted or (within and not all(alone)) else row
-            for row, within in zip(found, alone, strict=True)
-        ]
+        return [self._row(difference, look, corrected) for difference in self.compared]
 
     def _row(self, difference: Difference, look: Look, corrected: Corrected) -> Estimate:
         found, untestable = self._seen[difference], self._untestable(difference, look.n)
-        tested: Kind = "above" if self.rule == "bound" else "difference"
-        small: Kind = "below" if self.rule == "bound" else "equivalence"
+        bound = self.rule == "bound"
+        tested: Kind = "above" if bound else "difference"
         p, adjusted, equivalence, contrary = nan, nan, nan, nan
         verdict: Word = "inconclusive"
         notes, needed = untestable, None
@@ -185,7 +159,7 @@ class ComparisonCase(Case):
             verdict = self._by_value(found.mean)
         elif not untestable:
             p, adjusted = self.series.p(self.key(tested, difference)), corrected.p[self.key(tested, difference)]
-            equivalence = corrected.p[self.key(small, difference)]
+            equivalence = corrected.p[self.supporting(difference) if bound else self.key("equivalence", difference)]
             contrary = corrected.p[self.key("beyond", difference)] if self.rule == "equivalence" else nan
             verdict, notes = self._decide(difference, look, corrected)
             notes += self.replicates.notes(difference, look.n, found)
@@ -218,16 +192,13 @@ class ComparisonCase(Case):
         decide: but only if the current seeds agree with it.
         """
         mean, margin = self._seen[difference].mean, self.claim.margin
-        shown = {kind for kind in get_args(Kind) if corrected.p.get(self.key(kind, difference), nan) < look.alpha}
+        shown = self._shown(difference, look, corrected)
         claimed = self.direction * mean
         limited = "below" in shown and claimed < margin
         if self.rule == "bound":
             if limited:
                 return "supported", ()
-            within = self._within(difference, look)
-            if "above" in shown and claimed > 0 and not within:
-                return "refuted", ()
-            return "inconclusive", (model.ALONE,) if self._joint and within and claimed < margin else ()
+            return "refuted" if "above" in shown and claimed > 0 and not self._within(difference, look) else "inconclusive", ()
         then = self._means[difference, self.series.strongest(self.key("difference", difference))]
         different = "difference" in shown and np.sign(mean) == np.sign(then)
         small, outside = "equivalence" in shown and abs(mean) < margin, different and "beyond" in shown and abs(mean) > margin
@@ -241,16 +212,13 @@ class ComparisonCase(Case):
             return ("supported" if claimed > 0 else "refuted"), (model.EXCEEDS,) if outside else ()
         return "inconclusive", (model.NO_GAIN if self.direction > 0 else model.NO_LOSS,) if limited else ()
 
-    def _within(self, difference: Difference, look: Look) -> bool:
-        """Whether a variant of a bound is, taken by itself, known to stay within it: then it does not refute a list."""
-        return self.series.p(("alone", self.key("above", difference))) < look.alpha
+    def _shown(self, difference: Difference, look: Look, corrected: Corrected) -> set[Kind]:
+        """The hypotheses about a difference that are rejected."""
+        return {kind for kind in get_args(Kind) if corrected.p.get(self.key(kind, difference), nan) < look.alpha}
 
-    def settled(self, rows: Sequence[Estimate], look: Look) -> list[bool]:
-        found = super().settled(rows, look)
-        if self._joint and any(map(undecidable, rows)):
-            # The list cannot be supported any more, only refuted.
-            return [each or self._within(difference, look) for each, difference in zip(found, self.compared, strict=True)]
-        return found
+    def _within(self, difference: Difference, look: Look) -> bool:
+        """Whether a variant of a bound is, by an uncorrected test, known to stay within it: then it refutes nothing."""
+        return self.series.p(self.key("below", difference)) < look.alpha
 
     def _by_value(self, mean: float) -> Word:
         """The verdict for a metric without spread, from the difference alone."""
@@ -268,7 +236,7 @@ class ComparisonCase(Case):
     @property
     def together(self) -> int:
         """How many differences must pass their tests for any of them to count."""
-        return len(self.compared) if self._joint else 1
+        return 1
 
     def _seeds_needed(self, difference: Difference, look: Look, corrected: Corrected) -> SeedsNeeded | None:
         """The level is that of the last look: enough for a plan judged once, as for one with the same looks, further apart.
@@ -280,7 +248,7 @@ class ComparisonCase(Case):
             return None
         last = self.series.looks[-1]
         level = self.level(self.supporting(difference), last, corrected.first_levels, one_sided=self.rule != "direction")
-        joint = self.compared if self._joint else (difference,)
+        joint = self.compared if self.together > 1 else (difference,)
         found = [self._seen[each] for each in joint if not self._untestable(each, look.n)]
         power = statistics.single_power(self.together)
         return self.replicates.needed(found, margin=self.claim.margin, level=level, power=power, rule=self.rule)
@@ -297,32 +265,33 @@ class ComparisonCase(Case):
         return Sample(found, seeds, direction=self.direction, margin=self.claim.margin, rule=self.rule) if seeds else None
 
     def at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
-        def level(kind: Kind, *, one_sided: bool = False) -> float:
-            return self.level(self.key(kind, self.compared[place]), n, corrected.levels, one_sided=one_sided)
+        difference = self.compared[place]
+
+        def level(key: Hashable, *, one_sided: bool = False) -> float:
+            return self.level(key, n, corrected.levels, one_sided=one_sided)
 
         if self.rule == "bound":
-            return FurtherLook(n, below=level("below", one_sided=True), above=level("above", one_sided=True))
-        equivalence = level("equivalence", one_sided=True)
+            above = level(self.key("above", difference), one_sided=True)
+            return FurtherLook(n, below=level(self.supporting(difference), one_sided=True), above=above)
+        equivalence = level(self.key("equivalence", difference), one_sided=True)
         if self.rule == "equivalence":
-            return FurtherLook(n, beyond=level("beyond"), equivalence=equivalence)
-        return FurtherLook(n, difference=level("difference"), equivalence=equivalence)
+            return FurtherLook(n, beyond=level(self.key("beyond", difference)), equivalence=equivalence)
+        return FurtherLook(n, difference=level(self.key("difference", difference)), equivalence=equivalence)
 
     def deciding_level(self, word: Word, corrected: Corrected) -> float:
         kinds: Mapping[tuple[Rule, Word], Kind] = {
             ("direction", "equivalent"): "equivalence",
             ("equivalence", "supported"): "equivalence",
             ("equivalence", "refuted"): "beyond",
-            ("bound", "supported"): "below",
             ("bound", "refuted"): "above",
         }
-        return corrected.levels.get(self.key(kinds.get((self.rule, word), "difference"), self.compared[0]), nan)
+        first = self.compared[0]
+        bounded = (self.rule, word) == ("bound", "supported")
+        key = self.supporting(first) if bounded else self.key(kinds.get((self.rule, word), "difference"), first)
+        return corrected.levels.get(key, nan)
 
     def word(self, rows: Sequence[Estimate]) -> Word:
         words = {row.verdict for row in rows}
         if len(words) == 1 and (len(rows) == 1 or words != {"equivalent"}):
             return words.pop()
         return "refuted" if "refuted" in words else "inconclusive"
-
-
-def _nan_last(value: float) -> float:
-    return np.inf if isnan(value) else value

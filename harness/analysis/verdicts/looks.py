@@ -7,7 +7,7 @@ look before is about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,12 @@ from harness.analysis import statistics
 from harness.analysis.verdicts import model, robustness
 from harness.analysis.verdicts.cases import Case, Corrected, Look, merge
 from harness.analysis.verdicts.comparisons import ComparisonCase
-from harness.analysis.verdicts.doses import DeclineCase, ProportionCase, RangeCase
+from harness.analysis.verdicts.kinds import make_case
 from harness.analysis.verdicts.model import Estimate, Judgement, Later, Verdict, Word
 from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series
-from harness.analysis.verdicts.singles import ThresholdCase
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights, different_seeds
-from harness.experiment.claims import COMPARISONS, Claim
 from harness.store.cases import CaseSource
 from harness.tasks.protocol import optimistic
 
@@ -279,23 +277,6 @@ class Looks:
         if unknown or self.values.lost(state.case.variants, 0, n, ("diverged", "failed")):
             return None
         return robustness.failure_limit(n, self.terms.alpha)
-
-
-# Kind of claim -> how it is judged.
-CASES: Mapping[str, type[Case]] = {
-    **dict.fromkeys(COMPARISONS, ComparisonCase),
-    "contrast": ComparisonCase,
-    "best_in_range": RangeCase,
-    "declines_beyond": DeclineCase,
-    "no_proportional_gain": ProportionCase,
-    "at_least": ThresholdCase,
-    "at_most": ThresholdCase,
-}
-
-
-def make_case(claim: Claim, values: Values, series: Series) -> Case:
-    """Create the case of a claim."""
-    return CASES[claim.kind](claim, values, series)
 
 
 def _least(one: float, other: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.analysis.statistics import Correction, Rule
 from harness.analysis.verdicts.cases import merge
 from harness.analysis.verdicts.comparisons import ComparisonCase
-from harness.analysis.verdicts.looks import make_case
+from harness.analysis.verdicts.kinds import make_case
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.values import Floats, Values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     import optuna
 
 LEAST = 20  # completed trials: a tenth of fewer is at most one
+RARE = 2  # from so many completed trials on, Optuna estimates the distribution of a parameter
 
 
 def importances(study: Study, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
     """Objective -> parameter -> share of 1, largest first; empty with fewer than LEAST completed trials or all of one value.
+
+    Parameters that are `unknown` have no share.
 
     Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces" (2023), as
     Optuna computes it: the best tenth of the trials against all.
@@ -32,14 +36,23 @@ def importances(study: Study, trials: Sequence[Trial]) -> dict[str, dict[str, fl
     }
 
 
+def unknown(study: Study, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """The parameters that hardly any completed trial has, because they exist under a condition: nothing is known of them."""
+    done = [trial for trial in trials if trial.state == "completed"]
+    return tuple(each.name for each in study.space if sum(each.name in trial.values for trial in done) < RARE)
+
+
 def _of(study: Study, trials: Sequence[Trial], objective: str, goal: Literal["minimize", "maximize"]) -> dict[str, float]:
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    with quiet():
+    rare = unknown(study, trials)
+    with quiet(), warnings.catch_warnings():
+        # A parameter that all trials but one have is compared among these.
+        warnings.filterwarnings("ignore", "Some regimes for parameter", UserWarning)
         copy = optuna.create_study(direction=goal)
         for trial in trials:
-            own = [parameter for parameter in study.space if parameter.name in trial.values]
+            own = [parameter for parameter in study.space if parameter.name in trial.values and parameter.name not in rare]
             copy.add_trial(
                 optuna.trial.create_trial(
                     value=trial.objectives[objective],

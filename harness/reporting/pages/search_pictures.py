@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from harness.reporting import figures, phrases
+from harness.reporting.pages.importance import RARE, unknown
 from harness.reporting.pages.pictures import Drawing, Picture
 from harness.reporting.pages.search_data import SearchReportData
 from harness.search.trials import front
@@ -25,6 +26,9 @@ def draw(report: SearchReportData) -> Iterator[Drawing]:
             for objective, shares in subject.importances.items()
         ]
         caption = "PED-ANOVA: how far the values of the best tenth of the completed trials differ from those of all."
+        if rare := unknown(study, subject.completed):
+            have = f"{'each is' if len(rare) > 1 else 'it is'} a parameter of fewer than {RARE} completed trials"
+            caption += f" Nothing is known of {phrases.listed(rare)}: {have}."
         yield (
             Picture("importance", "importance", f"Importance for {'; '.join(parts)}.", caption),
             partial(figures.importance, subject),

@@ -128,10 +128,25 @@ def test_a_gain_that_is_known_to_stay_below_the_margin_refutes_no_list_either() 
     refuted = one(comparison("no_gain", "gelu", "noisy", "leaky_relu"), {**values, "noisy": noisy})
     assert refuted.verdict == "refuted"
     assert [(row.verdict, model.ALONE in row.notes, row.seeds_needed) for row in refuted.rows] == [
-        ("inconclusive", True, None),
+        ("supported", False, None),
         ("inconclusive", False, None),
         ("refuted", False, None),
     ]
+
+
+def test_a_variant_of_a_list_that_is_far_below_the_bound_is_supported_by_itself() -> None:
+    noisy = [value + 0.1 + 0.5 * (-1) ** seed for seed, value in enumerate(BASE)]
+    values = {**ACTIVATIONS, "noisy": noisy}
+    verdict = one(comparison("no_gain", "no_batchnorm", "noisy"), values)
+    assert (verdict.verdict, [row.verdict for row in verdict.rows]) == ("inconclusive", ["supported", "inconclusive"])
+    # Its p value is its own: of the weights 1, 1/4 and 1/4, it has a quarter. The other shows that of the joint bound.
+    alone = one(comparison("no_gain", "no_batchnorm"), values).rows[0]
+    assert verdict.rows[0].p_equivalence == pytest.approx(6 * alone.p_equivalence, rel=1e-6)
+    assert verdict.rows[1].p_equivalence > 0.05
+    # Where all are shown to be below it together, the smaller of both counts.
+    together = one(comparison("no_gain", "no_batchnorm", "gelu"))
+    assert (together.verdict, [row.verdict for row in together.rows]) == ("supported", ["supported", "supported"])
+    assert together.rows[0].p_equivalence < together.rows[1].p_equivalence < 0.05
 
 
 def test_the_same_comparison_claimed_twice_counts_once_in_the_correction() -> None:

@@ -30,6 +30,8 @@ CELLS = (
     Cell("3 improves", "null", "independent", LOOKS),
     Cell("8 improves", "half found"),
     Cell("10 no_gain", "margin"),
+    Cell("no_gain of 5", "0 or margin", "independent", LOOKS),
+    Cell("no_gain of 3 and each", "0 or margin", looks=LOOKS),
     Cell("overlapping", "0 or margin", looks=LOOKS),
     Cell("mixed", "worst", "independent"),
     Cell("mixed", "worst", "independent", LOOKS),
@@ -54,23 +56,28 @@ def at_most_alpha(wrong: int, draws: int) -> bool:
 
 
 def wrong_alone(truth: Truth, values: Mapping[str, np.ndarray]) -> bool:
-    """Whether any word would be wrong if every claim stood by itself at every look, at alpha."""
+    """Whether any word would be wrong if every claim about one variant stood by itself at every look, at alpha."""
     plan = truth.plan
-    false = [joint(list(truth.rows(claim))) for claim in plan.claims]
     return any(
-        alone(claim, {label: own[:n] for label, own in values.items()}) in words
-        for claim, words in zip(plan.claims, false, strict=True)
+        word in words
+        for claim in plan.claims
         for n in plan.looks
+        for word, words in zip(alone(claim, {label: own[:n] for label, own in values.items()}), truth.rows(claim), strict=True)
     )
 
 
-def alone(claim: Claim, values: Mapping[str, np.ndarray]) -> str:
-    """The word of one claim from its own tests: that a variant improves, is equivalent, does not gain or reaches a number."""
+def alone(claim: Claim, values: Mapping[str, np.ndarray]) -> list[str]:
+    """A word for each variant of a claim from its own tests: that it improves, is equivalent, does not gain, reaches a number."""
     if isinstance(claim, ThresholdClaim):
         above = statistics.threshold(values[claim.variant], claim.value, ALPHA)
-        return "supported" if above.p_above < ALPHA else "refuted" if above.p_below < ALPHA else "inconclusive"
+        return ["supported" if above.p_above < ALPHA else "refuted" if above.p_below < ALPHA else "inconclusive"]
     assert isinstance(claim, ComparisonClaim)
-    found = statistics.paired(values[claim.variants[0]], values[BASELINE], claim.margin)
+    return [compared_alone(claim, values[label], values[BASELINE]) for label in claim.variants]
+
+
+def compared_alone(claim: ComparisonClaim, values: np.ndarray, baseline: np.ndarray) -> str:
+    """The word for one variant of a comparison."""
+    found = statistics.paired(values, baseline, claim.margin)
     better, worse = (found.p < ALPHA and sign * found.mean > 0 for sign in (1, -1))
     if claim.kind == "no_gain":
         return "supported" if found.p_nogain < ALPHA else "refuted" if better else "inconclusive"

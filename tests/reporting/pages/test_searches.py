@@ -23,7 +23,7 @@ from harness import write_report
 from harness.errors import InputError
 from harness.experiment import load_experiment
 from harness.experiment.study import Study, config_of, task_of
-from harness.reporting.pages import SearchReportData, data_files, gather_search, markdown, page
+from harness.reporting.pages import SearchReportData, data_files, gather_search, markdown, page, search_pictures
 from harness.reporting.pages import search_summary as summary
 from harness.reporting.pages.importance import LEAST, importances
 from harness.reporting.pages.yaml_texts import configuration
@@ -205,6 +205,19 @@ def test_importance_finds_what_matters_and_needs_trials_to_tell(study: Study) ->
     shares = importances(study, trials_of(study, 60))["validation_accuracy"]
     assert next(iter(shares)) == "lr"
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parameter_of_hardly_any_completed_trial_has_no_importance_and_is_named(store: Store, study: Study) -> None:
+    trials = trials_of(study, 120)
+    seldom = [trial for trial in trials if trial.state == "completed" and "momentum" in trial.values][1:]
+    left = [trial for trial in trials if trial not in seldom]
+    twice = [trial for trial in trials if trial not in seldom[1:]]
+    assert "momentum" in importances(study, twice)["validation_accuracy"]
+    assert list(importances(study, left)["validation_accuracy"]) == ["lr", "width", "optimizer"]
+    keep(store, study, left)
+    captions = {picture.name: picture.caption for picture, _ in search_pictures.draw(found(store, study))}
+    assert captions["importance"].endswith("Nothing is known of momentum: it is a parameter of fewer than 2 completed trials.")
 
 
 def test_few_trials_have_a_word_in_the_place_of_importance(store: Store, study: Study) -> None:
