@@ -23,6 +23,7 @@ from harness.analysis.verdicts.registration import Registered, registered
 from harness.analysis.verdicts.series import Series
 from harness.analysis.verdicts.terms import Terms
 from harness.analysis.verdicts.values import Difference, Values, Weights, different_seeds
+from harness.experiment.claims import Claim
 from harness.store.cases import CaseSource
 from harness.tasks.protocol import optimistic
 
@@ -169,15 +170,15 @@ class Looks:
         """The differences of registered claims, tested or not."""
         return tuple(each for state in self._registered for each in state.case.compared)
 
-    def claimed_row(self, plus: Weights, minus: Weights, metric: str) -> Estimate | None:
-        """The estimate of a claimed difference, rather one over seeds than one over cases; None without one."""
+    def claimed_row(self, plus: Weights, minus: Weights, metric: str) -> tuple[Claim, Estimate] | None:
+        """A claim about a difference, with its estimate, rather one over seeds than one over cases; None without one."""
         found = [
-            state.rows[place]
+            (state.case.claim, state.rows[place])
             for state in self._registered
             for place, difference in enumerate(state.case.compared)
             if state.rows and (difference.plus, difference.minus, difference.metric) == (plus, minus, metric)
         ]
-        return min(found, key=lambda row: row.cases is not None, default=None)
+        return min(found, key=lambda claimed: claimed[1].cases is not None, default=None)
 
     def cases_of(self, label: str, metric: str) -> int:
         """The number of cases of a variant in claims across cases about the metric; 0 without one."""

@@ -177,7 +177,8 @@ class Row:
 
     `mean` and `sd` (ddof 1) are over `n` runs; `difference` (variant minus `over`, not oriented) with its interval at 1 - `level`
     over `pairs` seeds; `p` is corrected for all hypotheses of the plan, NaN without a test or if the table is not at the look of
-    the verdicts. A row that is not `claimed` is exploratory.
+    the verdicts. It is that of a `bound` for a claim of no gain or no loss that is not refuted. A row that is not `claimed` is
+    exploratory.
     """
 
     variant: str
@@ -196,6 +197,7 @@ class Row:
     seeds: int = 0  # leading seeds that it is over, fewer than the table's if its claims were closed earlier; 0: all
     runs: tuple[int, ...] = ()  # of an unpaired difference: of the variant, of `over`; `pairs` is then the least of them
     absent: int = 0  # seeds that the difference is not over, as the variant or `over` has no run with them
+    bound: bool = False
 
 
 @dataclass(frozen=True)

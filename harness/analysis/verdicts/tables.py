@@ -8,9 +8,11 @@ from math import nan
 import numpy as np
 
 from harness.analysis.statistics import Unpaired
+from harness.analysis.verdicts.comparisons import RULES
 from harness.analysis.verdicts.looks import Looks
-from harness.analysis.verdicts.model import Row, Table
+from harness.analysis.verdicts.model import Estimate, Row, Table
 from harness.analysis.verdicts.replicates import over_seeds
+from harness.experiment.claims import Claim, ComparisonClaim
 
 
 def tabulate(looks: Looks, metric: str | None = None) -> Table:
@@ -54,9 +56,11 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
     has_interval = not looks.terms.metrics[metric].exact and varied and found.n > 1
     # P values belong to looks; seeds added beyond the last look have none.
     at_look = looks.current is not None and current == looks.current.n
-    tested = looks.claimed_row(*key) if at_look else None
+    judged = looks.claimed_row(*key) if at_look else None
+    tested = judged[1] if judged else None
     # The p value of a verdict that was decided earlier says nothing about a difference of the other sign.
-    agrees = tested is not None and not tested.mean * sign * found.mean < 0
+    agrees = judged is not None and not judged[1].mean * sign * found.mean < 0
+    p, bound = _p_value(*judged) if judged and agrees else (nan, False)
     interval = found.ci if has_interval else None
     over_cases = tested is not None and tested.cases is not None
     if tested is not None and over_cases and tested.interval is not None:
@@ -70,7 +74,7 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         pairs=found.n,
         difference=found.mean,
         interval=interval,
-        p=tested.p_adjusted if tested is not None and agrees else nan,
+        p=p,
         claimed=key in claimed,
         rho=found.rho,
         level=level,
@@ -78,4 +82,11 @@ def _row(looks: Looks, label: str, metric: str, current: int, level: float) -> R
         seeds=seeds,
         runs=found.runs if isinstance(found, Unpaired) else (),
         absent=values.absent(difference.variants, seeds),
+        bound=bound,
     )
+
+
+def _p_value(claim: Claim, tested: Estimate) -> tuple[float, bool]:
+    """The p value beside a difference, and whether it is that of a bound."""
+    bound = isinstance(claim, ComparisonClaim) and RULES[claim.kind][0] == "bound" and tested.verdict != "refuted"
+    return (tested.p_equivalence if bound else tested.p_adjusted), bound

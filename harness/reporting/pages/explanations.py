@@ -74,6 +74,8 @@ def rule(verdict: Verdict, plan: Plan, metric: Metric) -> str:
             )
     if isinstance(claim, ComparisonClaim) and len(claim.variants) > 1:
         text += " A list is supported when all of it is, and refuted when any of it is."
+        if claim.kind in phrases.BOUNDS:
+            text += " That all of it is has one test; beside it each variant has its own."
     return text
 
 
@@ -111,7 +113,7 @@ def p_values(row: Estimate, verdict: Verdict, plan: Plan, metric: Metric) -> lis
         found.append(f"{'difference p' if paired else 'p'} {phrases.p_value(row.p_adjusted)}")
         if row.p_adjusted != row.p:
             found.append(f"{phrases.p_value(row.p)} before the correction for all hypotheses of the plan")
-    name, p = phrases.deciding_p(row, plan.alpha)
+    name, p = phrases.refuting_p(row, plan.alpha)
     if name == phrases.AGAINST:
         found.append(f"p of the opposite claim {phrases.p_value(p)}")
     if not found:

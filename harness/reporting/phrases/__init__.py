@@ -77,7 +77,9 @@ from harness.reporting.phrases.scale import scale
 from harness.reporting.phrases.times import device_time, lasting, left
 from harness.reporting.phrases.verdicts import (
     AGAINST,
+    BOUNDS,
     MEANINGS,
+    OF,
     counted_runs,
     deciding_p,
     headline,
@@ -86,17 +88,20 @@ from harness.reporting.phrases.verdicts import (
     outcome,
     over_cases,
     part,
+    refuting_p,
     seeds_needed_text,
 )
 
 __all__ = [
     "AGAINST",
+    "BOUNDS",
     "CHANGED",
     "CONTRADICTED",
     "DIFFERS",
     "MEANINGS",
     "MIN_LABEL",
     "NOTHING",
+    "OF",
     "RESUMED",
     "RETROSPECTIVE",
     "added_seeds",
@@ -158,6 +163,7 @@ __all__ = [
     "prefix",
     "qualifiers",
     "reading",
+    "refuting_p",
     "registration",
     "rehearsal",
     "report_command",

@@ -16,7 +16,7 @@ from harness.experiment.plan import Plan
 from harness.experiment.study import Study
 from harness.reporting.phrases.claims import claim
 from harness.reporting.phrases.estimates import confidence
-from harness.reporting.phrases.numbers import coverage, figure, margin, plural, small
+from harness.reporting.phrases.numbers import coverage, figure, listed, margin, plural, small
 from harness.store.paths import Paths
 from harness.tasks.command.steps import last
 from harness.tasks.protocol import Metric
@@ -155,7 +155,10 @@ def table_note(plan: Plan, table: Table, unit: str) -> str:
         else []
     )
     if any(not isnan(row.p) for row in compared):
-        parts.append("p corrected for all hypotheses of the plan")
+        bounds = [row.variant for row in compared if row.bound and not isnan(row.p)]
+        parts.append(
+            "p corrected for all hypotheses of the plan" + (f", of {listed(bounds)} that of the bound" if bounds else "")
+        )
     if len(plan.looks) > 1 and table.level < plan.alpha:
         several = ", but for its row alone" if len(compared) > 1 else ""
         parts.append(f"each interval holds at every look, {coverage(plan.alpha)} over the looks{several}")

@@ -55,12 +55,29 @@ UNTESTED: Mapping[str, str] = {
     model.SAME_CASES: "no test: all cases are the same",
 }
 AGAINST = "p against"
+OF = "p of "  # the joint bound
 BOUNDS = ("no_gain", "no_loss")
 LOST = ("failed: ", "diverged: ", "not measured: ", f"{model.OUT_OF_RANGE}: ")
 
 
-def deciding_p(row: Estimate, alpha: float) -> tuple[str, float]:
-    """(name, p value) that decided the row's verdict: that of the opposite claim where it refuted the claim."""
+def deciding_p(verdict: Verdict, row: Estimate, alpha: float) -> tuple[str, float]:
+    """(name, p value) of the test that decided the row's verdict, or would.
+
+    It is called `p`, `p against`, `p of equivalence`, `p of the bound` or, where a list is open, `p of the joint bound`.
+    """
+    if row.verdict == "refuted":
+        return refuting_p(row, alpha)
+    kind, sign = (getattr(verdict.claim, name, "") for name in ("kind", "sign"))
+    if kind in BOUNDS:
+        joint = len(verdict.rows) > 1 and row.verdict != "supported"
+        return f"{OF}the {'joint ' if joint else ''}bound", row.p_equivalence
+    if row.verdict == "equivalent" or kind == "equivalent" or sign == "negligible":
+        return f"{OF}equivalence", row.p_equivalence
+    return "p", row.p_adjusted
+
+
+def refuting_p(row: Estimate, alpha: float) -> tuple[str, float]:
+    """(name, p value) of a difference, or of the opposite claim where this refuted the claim."""
     if row.verdict == "refuted" and row.p_contrary < alpha:
         return AGAINST, row.p_contrary
     return "p", row.p_adjusted
@@ -114,12 +131,7 @@ def _tested(verdict: Verdict, row: Estimate, alpha: float) -> str:
     kind = getattr(verdict.claim, "kind", "")
     if _negligible(row, verdict.claim) or (kind in BOUNDS and row.verdict == "supported"):
         return ""
-    name, p = deciding_p(row, alpha)
-    if row.verdict == "inconclusive" and not math.isnan(row.p_equivalence):
-        if kind in BOUNDS:
-            name, p = f"p of the {'joint ' if len(verdict.rows) > 1 else ''}bound", row.p_equivalence
-        elif kind == "equivalent" or getattr(verdict.claim, "sign", "") == "negligible":
-            name, p = "p of equivalence", row.p_equivalence
+    name, p = deciding_p(verdict, row, alpha)
     return "" if math.isnan(p) else f"{name} {p_value(p)}"
 
 

@@ -32,7 +32,7 @@ def claim_table(report: ReportData) -> DisplayTable:
     notes = ["p is corrected for all hypotheses of the plan"]
     if len(report.plan.looks) > 1:
         notes[0] += " and valid at any look"
-    if any(phrases.deciding_p(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
+    if any(phrases.refuting_p(estimate, alpha)[0] == phrases.AGAINST for estimate in estimates):
         notes.append("for a refuted claim about a dose or a number, p is that of the opposite claim")
     notes.append("equiv.: p of the equivalence test (TOST); for no gain and no loss, of the non-inferiority test")
     notes += [f"each interval is a {phrases.confidence(*levels)}, of its claim alone"] if len(levels) == 1 else []
@@ -57,10 +57,10 @@ def _numbers(facts: tuple[Fact, ...], estimate: Estimate | None, alpha: float, l
     if estimate is None:
         return [""] * 5
     others = ("p", phrases.AGAINST, "cases", "groups", "seeds", "runs", OUTCOMES, EFFECT, IMPROVEMENT)
-    texts = [fact.number.text for fact in facts if fact.name not in others]
+    texts = [fact.number.text for fact in facts if fact.name not in others and not fact.name.startswith(phrases.OF)]
     value, interval = (*texts, "", "")[:2]
     interval += f" ({phrases.coverage(estimate.level)})" if interval and len(levels) > 1 else ""
-    p_values = (phrases.p_value(phrases.deciding_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
+    p_values = (phrases.p_value(phrases.refuting_p(estimate, alpha)[1]), phrases.p_value(estimate.p_equivalence))
     return [", ".join(map(str, estimate.runs)) or str(estimate.n), value, interval, *p_values]
 
 

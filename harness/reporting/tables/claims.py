@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -110,9 +110,8 @@ class ClaimResult:
         ]
         if len({part.estimate.over for part in self.parts}) > 1:  # else the claim names it
             columns.insert(1, Column("against", cells=[Cell(part.estimate.over or "") for part in self.parts]))
-        facts = [{fact.name: fact.number for fact in part.facts} for part in self.parts]
-        if len({name for own in facts for name in own if name.endswith(INTERVAL)}) > 1:
-            facts = [_with_levels(part.facts) for part in self.parts]
+        names = {fact.name for part in self.parts for fact in part.facts}
+        facts = [dict(_by_column(part.facts, names)) for part in self.parts]
         for name in sorted(dict.fromkeys(name for own in facts for name in own), key=_order):
             columns.append(Column(name, "right", cells=[own.get(name, Cell()) for own in facts]))
         return DisplayTable(columns, f"By variant: {self.statement}")
@@ -124,23 +123,34 @@ def _unmarked(text: str, mark: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _with_levels(facts: Sequence[Fact]) -> dict[str, Cell]:
-    """Facts by name; intervals of any level have one name, and their level as a note."""
-    found = {}
+def _by_column(facts: Sequence[Fact], names: Collection[str]) -> Iterator[tuple[str, Cell]]:
+    """Facts by column. Where rows have intervals of several levels, or p values of several tests, a note says of which."""
+    levels, tests = ({name for name in names if kind(name)} for kind in (_is_interval, _is_p))
     for fact in facts:
-        level = fact.name.removesuffix(INTERVAL)
-        if level == fact.name:
-            found[fact.name] = fact.number
+        if fact.name in levels and len(levels) > 1:
+            yield INTERVAL.strip(), replace(fact.number, notes=(fact.name.removesuffix(INTERVAL),))
+        elif fact.name in tests and len(tests) > 1:
+            test = fact.name.removeprefix("p").strip().removeprefix("of ").removeprefix("the ")
+            yield "p", replace(fact.number, notes=(test,) if test else ())
         else:
-            found[INTERVAL.strip()] = replace(fact.number, notes=(level,))
-    return found
+            yield fact.name, fact.number
+
+
+def _is_interval(name: str) -> bool:
+    return name.endswith(INTERVAL)
+
+
+def _is_p(name: str) -> bool:
+    return name in ("p", phrases.AGAINST) or name.startswith(phrases.OF)
 
 
 def _order(name: str) -> int:
     """The place of a fact's column: the estimate, its interval, p values, seeds, effect sizes."""
     if name.endswith(INTERVAL.strip()):
         return 1
-    return {"p": 2, phrases.AGAINST: 3, "cases": 4, "groups": 4, "seeds": 4, OUTCOMES: 5, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
+    if _is_p(name):
+        return 2
+    return {"cases": 4, "groups": 4, "seeds": 4, OUTCOMES: 5, EFFECT: 5, IMPROVEMENT: 6}.get(name, 0)
 
 
 def claim_results(report: ReportData) -> list[ClaimResult]:
@@ -197,7 +207,7 @@ def _facts(report: ReportData, sources: Sources, verdict: Verdict, row: Estimate
         yield Fact(name, Cell(f"{text} {unit}".rstrip(), ids))
         if bounds is not None:
             yield Fact(phrases.confidence(row.level), Cell(phrases.interval(bounds, places, sign=not plain), ids))
-    name, p = phrases.deciding_p(row, report.plan.alpha)
+    name, p = phrases.deciding_p(verdict, row, report.plan.alpha)
     if not math.isnan(p):
         yield Fact(name, Cell(phrases.p_value(p), ids))
     yield from _replicates(row, ids)

@@ -63,7 +63,11 @@ def test_what_refuted_a_claim_about_a_number_has_its_p_value(kind: str, value: f
 
 def test_a_list_is_shown_to_be_judged_as_a_whole() -> None:
     plan = plan_of(tuple(ACTIVATIONS), [comparison("improves", "leaky_relu", "gelu")])
-    assert why(plan, ACTIVATIONS)[0].endswith("A list is supported when all of it is, and refuted when any of it is.")
+    whole = "A list is supported when all of it is, and refuted when any of it is."
+    assert why(plan, ACTIVATIONS)[0].endswith(whole)
+    bound = plan_of(tuple(ACTIVATIONS), [comparison("no_gain", "leaky_relu", "gelu")])
+    each = "That all of it is has one test; beside it each variant has its own."
+    assert why(bound, ACTIVATIONS)[0].endswith(f"{whole} {each}")
 
 
 def test_a_verdict_before_the_last_look_says_at_which() -> None:
