@@ -1,17 +1,19 @@
 """How often some word of a plan's verdicts is false, and what power and how many runs the verdicts take.
 
-    python benchmarks/verdict_errors.py [--draws N] [--only TEXT] [--jobs N]
+    python benchmarks/verdict_errors.py [--draws N] [--only TEXT [--replace]] [--jobs N]
     python benchmarks/verdict_errors.py --power [--draws N] [--jobs N]
 
 Plans are drawn many times under a known truth and judged as the harness judges them: claims, looks, freezing and corrections
 together. A cell is a mixture of claims, a truth, a kind of noise and a schedule of looks; tests/support/mixtures.py has what they
-mean, tests/support/truths.py which words are false. Draws depend on the cell only. `--only` prints the cells whose name contains
-the text and records nothing.
+mean, tests/support/truths.py which words are false. Draws depend on the cell only: it has the same figures in any run of the same
+code. `--only` prints the cells whose name contains the text; with `--replace` they are recorded, too, beside the others of the
+file.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from record import machine, write
+from record import RESULTS, machine, write
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
@@ -200,6 +202,13 @@ def line(name: str, figures: Mapping[str, Any]) -> str:
     return f"{mark} {name:60} " + "  ".join(f"{key.removesuffix('_percent')} {value}" for key, value in figures.items())
 
 
+def recorded(part: str) -> dict[str, Any]:
+    """The cells of the file of figures."""
+    path = RESULTS / f"verdict_errors{part and '_' + part}.json"
+    cells: dict[str, Any] = json.loads(path.read_text())["figures"]["cells"]
+    return cells
+
+
 def _figures(cell: Cell | Power, draws: int) -> tuple[str, dict[str, Any]]:
     return cell.name, errors(cell, draws) if isinstance(cell, Cell) else power(cell, draws)
 
@@ -208,6 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--only", default="")
+    parser.add_argument("--replace", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--power", action="store_true")
     options = parser.parse_args()
@@ -218,9 +228,12 @@ def main() -> None:
         for name, figures in pool.imap(partial(_figures, draws=options.draws), chosen):
             found[name] = figures
             print(line(name, figures), flush=True)
-    if not options.only:
+    part = "power" if options.power else ""
+    if options.replace:
+        found = recorded(part) | found
+    if not options.only or options.replace:
         figures = {"sd of paired differences, pp": SD, "alpha_percent": 5, "cells": found}
-        write("verdict_errors", figures, part="power" if options.power else "", about=machine(("numpy", "scipy", "pandas")))
+        write("verdict_errors", figures, part=part, about=machine(("numpy", "scipy", "pandas")))
 
 
 if __name__ == "__main__":
