@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import inf, isnan
 
-from harness.analysis.statistics import Hypothesis, Slot
+from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import SECOND, Corrected, Look, undecidable
 from harness.analysis.verdicts.comparisons import ComparisonCase
@@ -51,7 +51,7 @@ class BoundListCase(ComparisonCase):
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
         found = [
             replace(row, p_equivalence=min(row.p_equivalence, corrected.p[self.key("below", difference)]))
-            if row.verdict == "supported" and not self.exact
+            if not self.exact and self._by_itself(difference, look, corrected)
             else row
             for row, difference in zip(super().rows(look, corrected), self.compared, strict=True)
         ]
@@ -64,14 +64,28 @@ class BoundListCase(ComparisonCase):
         ]
 
     def _decide(self, difference: Difference, look: Look, corrected: Corrected) -> tuple[Word, tuple[str, ...]]:
-        claimed, shown = self.direction * self._seen[difference].mean, self._shown(difference, look, corrected)
-        small, within = claimed < self.claim.margin, self._within(difference, look)
-        together = corrected.p[self.supporting(difference)] < look.alpha
-        if small and (together or ("below" in shown and "above" not in shown)):
+        claimed, within = self.direction * self._seen[difference].mean, self._within(difference, look)
+        small = claimed < self.claim.margin
+        if self._by_itself(difference, look, corrected) or (small and self._together(corrected, look.alpha)):
             return "supported", ()
-        if "above" in shown and claimed > 0 and not within:
+        if "above" in self._shown(difference, look, corrected) and claimed > 0 and not within:
             return "refuted", ()
         return "inconclusive", (model.ALONE,) if small and within else ()
+
+    def _together(self, corrected: Corrected, alpha: float) -> bool:
+        """Whether all are shown to be below the bound by the joint test."""
+        return corrected.p[self.supporting(self.compared[0])] < alpha
+
+    def _by_itself(self, difference: Difference, look: Look, corrected: Corrected) -> bool:
+        """Whether a variant is shown to be below the bound by its own test, and not shown to gain."""
+        shown = self._shown(difference, look, corrected)
+        return "below" in shown and "above" not in shown and self.direction * self._seen[difference].mean < self.claim.margin
+
+    def told_at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
+        found = self.at(place, n, corrected)
+        if self._together(corrected, self.values.terms.alpha):
+            return found
+        return replace(found, below=self.level(self.key("below", self.compared[place]), n, corrected.levels, one_sided=True))
 
     def settled(self, rows: Sequence[Estimate], look: Look) -> list[bool]:
         found = super().settled(rows, look)

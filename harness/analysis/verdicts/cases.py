@@ -127,6 +127,10 @@ class Case(ABC):
         sd = float(sample.values.std(ddof=1))
         return predictive_power(float(sample.claimed.mean()), sd, look.n, sample.margin, further)
 
+    def told_at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
+        """The look with `n` seeds, with the levels of the tests that the word of row `place` comes from."""
+        return self.at(place, n, corrected)
+
     @abstractmethod
     def deciding_level(self, word: Word, corrected: Corrected) -> float:
         """The level, over all looks, of the test that decides the first row as `word`; NaN without a test."""

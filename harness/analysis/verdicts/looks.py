@@ -240,7 +240,7 @@ class Looks:
             if sample is None or np.isnan(sample.values).any() or np.isnan(row.p):
                 found.append(row)
                 continue
-            remarks = robustness.remarks(sample, state.case.at(place, n, corrected), row.subject)
+            remarks = robustness.remarks(sample, state.case.told_at(place, n, corrected), row.subject)
             # A spread below that of the rounding errors is not known.
             known = isinstance(state.case, ComparisonCase) and not any(note.startswith(model.RESOLUTION) for note in row.notes)
             effect = statistics.effect(sample.values) if known else None

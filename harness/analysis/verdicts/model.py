@@ -72,11 +72,12 @@ class Estimate:
     `mean`, `sd` (over seeds, ddof 1) and `interval` (t, at 1 - `level`) are in the unit of the metric: an oriented difference, or
     the value of the variant (threshold), or the tested statistic (dose claims). `p` is valid at any look (two-sided; of no_gain
     and no_loss one-sided, of the difference that refutes them); `p_adjusted` is corrected for all other hypotheses of the plan;
-    so is `p_equivalence` (no_gain, no_loss: of the bound; in a list of the joint bound, or of that of the row where this supports
-    it; NaN without a margin). `p_contrary` is the adjusted p of what refutes a claim: of the opposite of a threshold or dose claim,
-    of lying beyond the margin for a claim of equivalence; NaN without such a test. `rho` is the correlation of the two sides over
-    seeds. With `cases`, the claim is across cases: `n`, `sd` and `seeds_needed` are of cases. With `runs`, it is unpaired: `n` is
-    the least of them, `sd` that of the difference of single runs, and `seeds_needed` are runs of each variant.
+    so is `p_equivalence` (no_gain, no_loss: of the bound; in a list of the joint bound, or of that of the row where this
+    supports it; NaN without a margin). `p_contrary` is the adjusted p of what refutes a claim: of the opposite of a threshold
+    or dose claim, of lying beyond the margin for a claim of equivalence; NaN without such a test. `rho` is the correlation of
+    the two sides over seeds. With `cases`, the claim is across cases: `n`, `sd` and `seeds_needed` are of cases. With `runs`,
+    it is unpaired: `n` is the least of them, `sd` that of the difference of single runs, and `seeds_needed` are runs of each
+    variant.
     """
 
     subject: str  # label of a variant; the contrast; the factor of a dose claim

@@ -14,6 +14,8 @@ from simulated import ACTIVATIONS, BASE, LEAKY, comparison, frame, plan_of
 import harness
 from harness.analysis.statistics import paired
 from harness.analysis.verdicts import Verdict, judge, model, table
+from harness.analysis.verdicts.looks import Looks
+from harness.analysis.verdicts.terms import terms
 from harness.experiment.claims import Claim, ContrastClaim, DeclineClaim, ProportionClaim, RangeClaim, ThresholdClaim
 from harness.experiment.plan import Plan
 from harness.reporting.pages.discoveries import claim_p
@@ -147,6 +149,17 @@ def test_a_variant_of_a_list_that_is_far_below_the_bound_is_supported_by_itself(
     together = one(comparison("no_gain", "no_batchnorm", "gelu"))
     assert (together.verdict, [row.verdict for row in together.rows]) == ("supported", ["supported", "supported"])
     assert together.rows[0].p_equivalence < together.rows[1].p_equivalence < 0.05
+
+
+@pytest.mark.parametrize(("other", "level"), [("noisy", 0.05 / 6), ("gelu", 0.05 / 1)])
+def test_whether_one_seed_decides_is_told_at_the_level_of_the_test_that_decided(other: str, level: float) -> None:
+    values = {**ACTIVATIONS, "noisy": [value + 0.1 + 0.5 * (-1) ** seed for seed, value in enumerate(BASE)]}
+    plan = plan_of(tuple(values), [comparison("no_gain", "no_batchnorm", other)], (5,))
+    looks = Looks(terms(plan), frame(plan, values))
+    (state,) = looks.states
+    assert looks.corrected is not None
+    assert state.rows[0].verdict == "supported"
+    assert state.case.told_at(0, 5, looks.corrected).below == pytest.approx(level)
 
 
 def test_the_same_comparison_claimed_twice_counts_once_in_the_correction() -> None:
