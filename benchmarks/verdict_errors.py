@@ -66,6 +66,7 @@ def cells() -> Iterator[Cell]:
     for mixture, looks in product(("no_gain of 5", "no_gain of 3 and each"), ((5,), THREE)):
         yield Cell(mixture, "0 or margin", looks=looks)
         yield Cell(mixture, "random", looks=looks)
+    yield Cell("12 no_gain of 2, improves", "sharp", "independent", (20,))
     yield from (Cell("mirrored", "worst"), Cell("mirrored", "half", looks=THREE))
     for mixture, looks in product(("1 at_least", "3 at_least", "contrasts"), ((5,), THREE)):
         yield Cell(mixture, "worst", looks=looks)

@@ -74,6 +74,16 @@ def listed_and_own(variants: int) -> Mixture:
     )
 
 
+def pairs_and_one(lists: int) -> Mixture:
+    """Lists of two variants under no_gain, and a claim that another variant improves."""
+
+    def claims(labels: Sequence[str], margin: float) -> list[Claim]:
+        pairs = zip(labels[:-1:2], labels[1::2], strict=True)
+        return [*(comparison("no_gain", *pair, margin=margin) for pair in pairs), claim("improves", labels[-1], margin)]
+
+    return Mixture((*["no_gain"] * 2 * lists, "improves"), claims)
+
+
 def overlapping(*kinds: str, variants: int) -> Mixture:
     """Claims of all kinds about each variant."""
     return Mixture(
@@ -103,6 +113,7 @@ MIXTURES: Mapping[str, Mixture] = {
     **{f"{n} no_gain": separate(*["no_gain"] * n) for n in (3, 10, 30)},
     "no_gain of 5": listed("no_gain", 5),
     "no_gain of 3 and each": listed_and_own(3),
+    "12 no_gain of 2, improves": pairs_and_one(12),
     "improves of 5": listed("improves", 5),
     "mixed": separate("improves", "improves", "equivalent", "equivalent", "no_gain", "no_gain", "at_least"),
     "mirrored": separate("worsens", "equivalent", "no_loss", "no_loss", "at_most"),

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from math import inf, isnan
 
+from numpy import fmin
+
 from harness.analysis.statistics import FurtherLook, Hypothesis, Slot
 from harness.analysis.verdicts import model
 from harness.analysis.verdicts.cases import SECOND, Corrected, Look, undecidable
@@ -37,11 +39,11 @@ class BoundListCase(ComparisonCase):
         return ("own word", difference, self.claim.margin, self.direction)
 
     def _slot(self, difference: Difference) -> Slot:
-        """The two words that may be said of one variant, of which `_decide` says at most one: the first that is shown."""
+        """The two words that may be said of one variant, that it gains or stays below the bound: at most one is false."""
         weight = SECOND / len(self.compared)
         above = Hypothesis(self.key("above", difference), weight, "small")
         below = Hypothesis(self.key("below", difference), weight, "large")
-        return Slot((above, below), either=True)
+        return Slot((above, below))
 
     def observe(self, look: Look) -> None:
         below = [self._observe(difference, look) for difference in self.compared]
@@ -49,12 +51,13 @@ class BoundListCase(ComparisonCase):
         self.series.add(self.supporting(self.compared[0]), look.n, largest, one_sided=True)
 
     def rows(self, look: Look, corrected: Corrected) -> list[Estimate]:
-        found = [
-            replace(row, p_equivalence=min(row.p_equivalence, corrected.p[self.key("below", difference)]))
-            if not self.exact and self._by_itself(difference, look, corrected)
-            else row
-            for row, difference in zip(super().rows(look, corrected), self.compared, strict=True)
-        ]
+        found = super().rows(look, corrected)
+        if not self.exact:
+            own = [corrected.p[self.key("below", difference)] for difference in self.compared]
+            found = [
+                replace(row, p_equivalence=fmin(row.p_equivalence, p)) if row.verdict == "supported" else row
+                for row, p in zip(found, own, strict=True)
+            ]
         # More seeds cannot support a list that is refuted, and where one variant holds the list up, the others need none.
         refuted = any(row.verdict == "refuted" for row in found)
         within = [row.verdict == "supported" or model.ALONE in row.notes for row in found]
@@ -65,21 +68,16 @@ class BoundListCase(ComparisonCase):
 
     def _decide(self, difference: Difference, look: Look, corrected: Corrected) -> tuple[Word, tuple[str, ...]]:
         claimed, within = self.direction * self._seen[difference].mean, self._within(difference, look)
-        small = claimed < self.claim.margin
-        if self._by_itself(difference, look, corrected) or (small and self._together(corrected, look.alpha)):
+        small, shown = claimed < self.claim.margin, self._shown(difference, look, corrected)
+        if small and ("below" in shown or self._together(corrected, look.alpha)):
             return "supported", ()
-        if "above" in self._shown(difference, look, corrected) and claimed > 0 and not within:
+        if "above" in shown and claimed > 0 and not within:
             return "refuted", ()
         return "inconclusive", (model.ALONE,) if small and within else ()
 
     def _together(self, corrected: Corrected, alpha: float) -> bool:
         """Whether all are shown to be below the bound by the joint test."""
         return corrected.p[self.supporting(self.compared[0])] < alpha
-
-    def _by_itself(self, difference: Difference, look: Look, corrected: Corrected) -> bool:
-        """Whether a variant is shown to be below the bound by its own test, and not shown to gain."""
-        shown = self._shown(difference, look, corrected)
-        return "below" in shown and "above" not in shown and self.direction * self._seen[difference].mean < self.claim.margin
 
     def told_at(self, place: int, n: int, corrected: Corrected) -> FurtherLook:
         found = self.at(place, n, corrected)
@@ -90,6 +88,7 @@ class BoundListCase(ComparisonCase):
     def settled(self, rows: Sequence[Estimate], look: Look) -> list[bool]:
         found = super().settled(rows, look)
         if any(map(undecidable, rows)):
-            # The list cannot be supported any more, only refuted.
-            return [each or self._within(difference, look) for each, difference in zip(found, self.compared, strict=True)]
+            # The list cannot be supported any more, only refuted: it is closed once no variant can do that.
+            over = [each or self._within(difference, look) for each, difference in zip(found, self.compared, strict=True)]
+            return over if all(over) else found
         return found

@@ -107,21 +107,6 @@ def test_the_two_sides_of_a_decision_free_their_slot_together() -> None:
     assert Correction(slots_of([decision] * 2), p).adjusted()[1, 0] == pytest.approx(0.08)
 
 
-@given(st.lists(st.floats(0.0001, 0.2), min_size=9, max_size=9))
-@settings(max_examples=150, deadline=None)
-def test_a_second_side_of_a_decision_makes_no_other_test_harder(p: list[float]) -> None:
-    """The list of a bound: the joint test, and three variants that may refute it; then also be supported by themselves."""
-    joint, pair, above = [("", 1.0)], [("small", 0.5), ("large", 0.25)], [("above", 1 / 6)]
-    slots = slots_of([joint, pair, above, above, above])
-    others, variants = slots[:2], slots[2:]
-    two = [
-        Slot((*slot.hypotheses, Hypothesis(("below", place), 1 / 6, "below")), either=True) for place, slot in enumerate(variants)
-    ]
-    values = dict(zip((each.key for slot in (*others, *two) for each in slot.hypotheses), p, strict=True))
-    before, after = (Correction([*others, *own], values).adjusted() for own in (variants, two))
-    assert all(after[key] <= found for key, found in before.items())
-
-
 def test_a_hypothesis_in_two_slots_is_rejected_in_both_whatever_their_order() -> None:
     heavy, light = Slot((Hypothesis("a", 1.0),)), Slot((Hypothesis("b", 1.0, "small"), Hypothesis("a", 0.5, "large")))
     p = {"a": 0.02, "b": 0.04}

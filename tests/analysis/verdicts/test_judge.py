@@ -121,10 +121,10 @@ def test_a_gain_that_is_known_to_stay_below_the_margin_refutes_no_list_either() 
     noisy = [value + 0.1 + 0.5 * (-1) ** seed for seed, value in enumerate(BASE)]
     assert one(comparison("no_gain", "small"), values).verdict == "supported"
     verdict = one(comparison("no_gain", "small", "noisy"), {**values, "noisy": noisy})
-    assert verdict.verdict == "inconclusive"
+    assert (verdict.verdict, [row.verdict for row in verdict.rows]) == ("inconclusive", ["supported", "inconclusive"])
     assert verdict.rows[0].p_adjusted < 0.05
     # It does not hold the list up: more seeds are for the other one.
-    assert [(model.ALONE in row.notes, row.seeds_needed is None) for row in verdict.rows] == [(True, True), (False, False)]
+    assert [row.seeds_needed is None for row in verdict.rows] == [True, False]
     # A bound on one variant is its own verdict, and a list that is refuted cannot be settled any more.
     assert one(comparison("no_gain", "noisy"), {**values, "noisy": noisy}).rows[0].seeds_needed is not None
     refuted = one(comparison("no_gain", "gelu", "noisy", "leaky_relu"), {**values, "noisy": noisy})
@@ -151,7 +151,7 @@ def test_a_variant_of_a_list_that_is_far_below_the_bound_is_supported_by_itself(
     assert together.rows[0].p_equivalence < together.rows[1].p_equivalence < 0.05
 
 
-@pytest.mark.parametrize(("other", "level"), [("noisy", 0.05 / 6), ("gelu", 0.05 / 1)])
+@pytest.mark.parametrize(("other", "level"), [("noisy", 0.05 / 6), ("gelu", 0.05 / 1.5)])
 def test_whether_one_seed_decides_is_told_at_the_level_of_the_test_that_decided(other: str, level: float) -> None:
     values = {**ACTIVATIONS, "noisy": [value + 0.1 + 0.5 * (-1) ** seed for seed, value in enumerate(BASE)]}
     plan = plan_of(tuple(values), [comparison("no_gain", "no_batchnorm", other)], (5,))

@@ -32,6 +32,7 @@ CELLS = (
     Cell("10 no_gain", "margin"),
     Cell("no_gain of 5", "0 or margin", "independent", LOOKS),
     Cell("no_gain of 3 and each", "0 or margin", looks=LOOKS),
+    Cell("12 no_gain of 2, improves", "sharp", "independent", (20,)),
     Cell("overlapping", "0 or margin", looks=LOOKS),
     Cell("mixed", "worst", "independent"),
     Cell("mixed", "worst", "independent", LOOKS),
