@@ -55,7 +55,7 @@ UNTESTED: Mapping[str, str] = {
     model.SAME_CASES: "no test: all cases are the same",
 }
 AGAINST = "p against"
-OF = "p of "  # the joint bound
+OF = "p of "  # equivalence, the bound, the joint bound
 BOUNDS = ("no_gain", "no_loss")
 LOST = ("failed: ", "diverged: ", "not measured: ", f"{model.OUT_OF_RANGE}: ")
 
