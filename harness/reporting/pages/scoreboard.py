@@ -236,6 +236,8 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
     evidence = _with_q([part for part, whole in zip(own, claimed, strict=True) if part.claims or not whole.claims])
     lines = [line for each in evidence for line in each.claims]
     words = Counter("contradicted" if line.contradicted else line.word for line in lines)
+    tested = [line for line in lines if not isnan(line.p)]
+    found = sum(line.word == "supported" and not line.contradicted for line in tested)
     return rendered(
         "scoreboard.html.j2",
         ("picks.js", "board.js"),
@@ -245,7 +247,7 @@ def render(rows: Sequence[PlanRow], errors: Sequence[str], linked: frozenset[str
             ("rehearsals", "Rehearsals: not evidence", [each for each in rows if each.rehearsal]),
         ],
         tally=[(word, words[word]) for word in WORDS if words[word]],
-        expected=expected_false([line.alpha for line in lines if not isnan(line.p)], words["supported"]),
+        expected=expected_false([line.alpha for line in tested], found),
         searches=searches,
         tasks=sorted({row.task for row in everything} - {""}),
         words=list(dict.fromkeys(word for row in everything for word in verdicts(row))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import nan
 from urllib.parse import unquote
 
 from examples import changed
@@ -111,6 +112,13 @@ def test_retrospective_claims_stand_apart_and_are_not_counted(store: Store) -> N
     assert root.one("p", class_="aside").words.startswith(
         "1 supported among 1 registered claim that was tested: at most about 0.05 are expected to be false"
     )
+
+
+def test_a_supported_claim_without_a_test_is_not_among_those_that_were_tested() -> None:
+    lines = [replace(LINE, word="supported"), replace(LINE, word="supported", p=nan)]
+    root = parsed(render([replace(ENTRY, claims=tuple(lines))], [], frozenset()))
+    assert root.one("p", class_="tally").words == "2 supported"
+    assert root.one("p", class_="aside").words.startswith("1 supported among 1 registered claim that was tested")
 
 
 def test_plans_with_retrospective_claims_only_are_no_evidence(store: Store) -> None:
